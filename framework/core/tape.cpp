@@ -1,0 +1,183 @@
+#include "framework/core/tape.h"
+
+#include <cmath>
+
+#include "framework/core/error.h"
+
+namespace adder {
+namespace {
+
+std::shared_ptr<Node> node_for(Tape* tape, const Tensor& value) {
+  auto node = std::make_shared<Node>();
+  node->tape = tape;
+  node->shape = value.shape();
+  node->dtype = value.dtype();
+  node->device = value.device();
+  return node;
+}
+
+Tape* common_tape(const char* op, const std::vector<Var>& inputs) {
+  Tape* tape = nullptr;
+  for (const Var& v : inputs) {
+    if (!v.tape()) continue;
+    if (tape && v.tape() != tape)
+      throw Error(std::string("[") + op + "] inputs were recorded on two tapes; detach() one of them");
+    tape = v.tape();
+  }
+  return tape;
+}
+
+bool finite(const Tensor& x) {
+  if (x.dtype() == DType::i32) return true;
+  for (int64_t i = 0, n = x.size(); i < n; ++i)
+    if (!std::isfinite(x.item(i))) return false;
+  return true;
+}
+
+}  // namespace
+
+Tape* Var::tape() const { return node_ ? node_->tape : nullptr; }
+
+Tensor Node::into() {
+  if (parent) return view(parent->into());
+  if (!grad.defined()) grad = Tensor::zeros(shape, dtype, device);
+  if (borrowed && grad.shares_storage()) grad = grad.clone();
+  borrowed = false;
+  return grad;
+}
+
+void Node::give(const Tensor& adjoint) {
+  if (adjoint.shape() != shape)
+    throw Error("[tape] an adjoint has shape " + to_string(adjoint.shape()) + ", expected " + to_string(shape));
+  if (!parent && !grad.defined()) {
+    grad = adjoint;
+    borrowed = true;
+    return;
+  }
+  into().add(adjoint);
+}
+
+Tensor Node::gathered() const {
+  if (!parent) return grad;
+  const Tensor whole = parent->gathered();
+  return whole.defined() ? view(whole) : Tensor();
+}
+
+Tape::Scope::Scope(Tape* tape, const std::string& name) : tape_(tape) {
+  if (!tape_) return;
+  length_ = tape_->scope_.size();
+  tape_->scope_ += (length_ ? "." : "") + name;
+}
+
+Tape::Scope::~Scope() {
+  if (tape_) tape_->scope_.resize(length_);
+}
+
+Var Tape::leaf(const Tensor& value) {
+  auto node = node_for(this, value);
+  records_.push_back({"leaf", scope_, {node}, {}, nullptr});
+  return Var(value, node);
+}
+
+Var Tape::use(Parameter& parameter) {
+  auto& node = parameters_[&parameter];
+  if (!node) {
+    node = node_for(this, parameter.value);
+    node->parameter = &parameter;
+    records_.push_back({"parameter", scope_, {node}, {}, nullptr});
+  }
+  return Var(parameter.value, node);
+}
+
+void Tape::backward(const Var& loss) {
+  backward({{loss, Tensor::full(loss.shape(), 1, loss.dtype(), loss.device())}});
+}
+
+void Tape::backward(const std::vector<std::pair<Var, Tensor>>& outputs_and_adjoints) {
+  for (auto& [parameter, node] : parameters_) node->grad = std::move(parameter->grad), parameter->grad = Tensor();
+  for (const auto& [output, adjoint] : outputs_and_adjoints) {
+    if (output.tape() != this) throw Error("[tape] backward of a variable that this tape did not record");
+    output.node()->give(adjoint);
+  }
+  walk();
+}
+
+void Tape::walk() {
+  while (!records_.empty()) {
+    Record record = std::move(records_.back());
+    records_.pop_back();
+    bool reached = false;
+    for (const auto& output : record.outputs) {
+      const Tensor adjoint = output->gathered();
+      if (!adjoint.defined()) continue;
+      reached = true;
+      for (const auto& watcher : output->watchers) watcher(adjoint);
+    }
+    if (reached && record.backward) record.backward(Adjoints(record.outputs, record.inputs));
+    for (const auto& output : record.outputs) {
+      if (Parameter* p = output->parameter) {
+        // A borrowed gradient may be shared with a tensor that others still write to.
+        if (output->grad.defined()) p->grad = output->into();
+        if (reached && on_gradient_) on_gradient_(*p);
+      }
+      if (record.backward || output->parameter) output->grad = Tensor();
+    }
+  }
+  parameters_.clear();
+}
+
+void Tape::clear() {
+  while (!records_.empty()) records_.pop_back();
+  parameters_.clear();
+}
+
+bool recording(std::initializer_list<const Var*> inputs) {
+  for (const Var* v : inputs)
+    if (v->tape()) return true;
+  return false;
+}
+
+std::vector<Var> record(const char* op, std::vector<Tensor> outputs, const std::vector<Var>& inputs, Backward backward) {
+  Tape* tape = common_tape(op, inputs);
+  std::vector<Var> result;
+  if (!tape) {
+    for (auto& y : outputs) result.emplace_back(std::move(y));
+    return result;
+  }
+  if (tape->require_finite_)
+    for (const auto& y : outputs)
+      if (!finite(y))
+        throw DivergedError("the first value that is not finite came from op " + std::string(op) +
+                            (tape->scope_.empty() ? "" : " in " + tape->scope_));
+  Tape::Record entry{op, tape->scope_, {}, {}, std::move(backward)};
+  for (const auto& v : inputs) entry.inputs.push_back(v.node());
+  for (auto& y : outputs) {
+    entry.outputs.push_back(node_for(tape, y));
+    result.emplace_back(std::move(y), entry.outputs.back());
+  }
+  tape->records_.push_back(std::move(entry));
+  return result;
+}
+
+Var record(const char* op, Tensor output, const std::vector<Var>& inputs, Backward backward) {
+  std::vector<Tensor> outputs;
+  outputs.push_back(std::move(output));
+  return record(op, std::move(outputs), inputs, std::move(backward))[0];
+}
+
+Var record_view(const Var& x, Tensor viewed, std::function<Tensor(const Tensor&)> view) {
+  Tape* tape = x.tape();
+  if (!tape) return Var(std::move(viewed));
+  auto node = node_for(tape, viewed);
+  node->parent = x.node();
+  node->view = std::move(view);
+  tape->records_.push_back({"view", tape->scope_, {node}, {}, nullptr});
+  return Var(std::move(viewed), node);
+}
+
+void watch(const Var& x, std::function<void(const Tensor&)> f) {
+  if (!x.node()) throw Error("[watch] the variable was not recorded on a tape");
+  x.node()->watchers.push_back(std::move(f));
+}
+
+}  // namespace adder

@@ -1,0 +1,145 @@
+// Reverse-mode differentiation. A Tape is a stack of what was computed; backward() walks it from its end.
+// Explicit: a variable carries the tape that it was recorded on, and one without a tape records nothing.
+// No global state, no recursion, no topological sort. Gradients add.
+#pragma once
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "framework/core/tensor.h"
+
+namespace adder {
+
+class Tape;
+struct Node;
+
+// A value, and (where it was recorded on a tape) the place where its adjoint gathers.
+class Var {
+ public:
+  Var() = default;                                   // undefined: an optional argument left out
+  Var(Tensor value) : value_(std::move(value)) {}    // NOLINT: a constant is just a tensor
+  Var(Tensor value, std::shared_ptr<Node> node) : value_(std::move(value)), node_(std::move(node)) {}
+
+  bool defined() const { return value_.defined(); }
+  const Tensor& value() const { return value_; }
+  const Shape& shape() const { return value_.shape(); }
+  int64_t dim(int axis) const { return value_.dim(axis); }
+  DType dtype() const { return value_.dtype(); }
+  Device device() const { return value_.device(); }
+  Tape* tape() const;                                // null for a constant
+  const std::shared_ptr<Node>& node() const { return node_; }
+  Var detach() const { return Var(value_); }         // the value alone: carried state
+
+ private:
+  Tensor value_;
+  std::shared_ptr<Node> node_;
+};
+
+// A trained tensor. Its gradient belongs to it and lives until the optimizer clears it.
+struct Parameter {
+  std::string name;     // dotted, written once: HDF5 path, optimizer key, error path, row in a report
+  Tensor value;
+  Tensor grad;          // undefined until a backward pass reached it
+  bool decay = true;    // weight decay applies
+};
+
+// The place where the adjoint of one recorded variable gathers.
+struct Node {
+  Tape* tape = nullptr;
+  Shape shape;
+  DType dtype = DType::f32;
+  Device device = Device::cpu;
+  Tensor grad;                                       // undefined until something reached it
+  bool borrowed = false;                             // grad may be held by another node too: copy before writing
+  std::shared_ptr<Node> parent;                      // a view adds straight into its parent's gradient
+  std::function<Tensor(const Tensor&)> view;
+  Parameter* parameter = nullptr;
+  std::vector<std::function<void(const Tensor&)>> watchers;
+
+  Tensor into();                                     // the gradient to add into, zeroed when new
+  void give(const Tensor& adjoint);                  // adds it; takes it over where nothing was there
+  Tensor gathered() const;                           // undefined where nothing reached it
+};
+
+// What a backward function sees: adjoints of its outputs, gradients of its inputs.
+class Adjoints {
+ public:
+  Adjoints(const std::vector<std::shared_ptr<Node>>& outputs, const std::vector<std::shared_ptr<Node>>& inputs)
+      : outputs_(outputs), inputs_(inputs) {}
+  Tensor out(size_t i) const { return outputs_[i]->gathered(); }        // undefined: this output was not used
+  bool wants(size_t i) const { return inputs_[i] != nullptr; }
+  Tensor in(size_t i) const { return inputs_[i] ? inputs_[i]->into() : Tensor(); }  // add into it; undefined: skip
+  void give(size_t i, const Tensor& adjoint) const { if (inputs_[i]) inputs_[i]->give(adjoint); }
+
+ private:
+  const std::vector<std::shared_ptr<Node>>& outputs_;
+  const std::vector<std::shared_ptr<Node>>& inputs_;
+};
+
+using Backward = std::function<void(const Adjoints&)>;
+
+class Tape {
+ public:
+  Tape() = default;
+  Tape(const Tape&) = delete;
+  Tape& operator=(const Tape&) = delete;
+
+  Var leaf(const Tensor& value);                     // an input whose gradient is wanted
+  Var use(Parameter& parameter);                     // the same variable at every use; its gradient is the parameter's
+  void backward(const Var& loss);                    // adjoint 1 for every element of the loss
+  void backward(const std::vector<std::pair<Var, Tensor>>& outputs_and_adjoints);
+  void clear();
+  size_t size() const { return records_.size(); }
+
+  // The part of the model that is recording, for messages: blocks.3.mixer
+  class Scope {
+   public:
+    Scope(Tape* tape, const std::string& name);
+    ~Scope();
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+
+   private:
+    Tape* tape_;
+    size_t length_ = 0;
+  };
+  const std::string& scope() const { return scope_; }
+
+  // Every value is looked at as it is recorded: DivergedError names the first op and place that isn't finite.
+  void require_finite(bool on) { require_finite_ = on; }
+  // Called when a parameter's gradient is complete, in the order of completion.
+  void on_gradient(std::function<void(Parameter&)> f) { on_gradient_ = std::move(f); }
+
+ private:
+  friend std::vector<Var> record(const char*, std::vector<Tensor>, const std::vector<Var>&, Backward);
+  friend Var record_view(const Var&, Tensor, std::function<Tensor(const Tensor&)>);
+  struct Record {
+    const char* op;
+    std::string scope;
+    std::vector<std::shared_ptr<Node>> outputs, inputs;
+    Backward backward;
+  };
+  void walk();
+
+  std::vector<Record> records_;
+  std::unordered_map<Parameter*, std::shared_ptr<Node>> parameters_;
+  std::string scope_;
+  bool require_finite_ = false;
+  std::function<void(Parameter&)> on_gradient_;
+};
+
+// The outputs as variables, recorded on the tape of the inputs, if any has one. An input may be undefined.
+// `backward` captures tensors, never variables, and adds into the gradients of the inputs.
+std::vector<Var> record(const char* op, std::vector<Tensor> outputs, const std::vector<Var>& inputs, Backward backward);
+Var record(const char* op, Tensor output, const std::vector<Var>& inputs, Backward backward);
+// A view of x: its adjoint is that view of x's adjoint.
+Var record_view(const Var& x, Tensor viewed, std::function<Tensor(const Tensor&)> view);
+// Whether an op over these inputs will be recorded, that is, whether to keep what backward needs.
+bool recording(std::initializer_list<const Var*> inputs);
+
+// Calls f with x's adjoint when it is complete, during backward(). Not called if nothing reached it.
+void watch(const Var& x, std::function<void(const Tensor&)> f);
+
+}  // namespace adder

@@ -1,0 +1,38 @@
+// What a training run needs from a model: parameters, a forward pass over a stretch of tokens, carried state.
+#pragma once
+#include <vector>
+
+#include "framework/nn/module.h"
+
+namespace adder {
+
+// Recurrent state of a model: for each block the tensors that its mixer carries, in the mixer's order
+// (see Model::state_names). An empty list of tensors means zero state.
+using MixerState = std::vector<Var>;
+struct State {
+  std::vector<MixerState> blocks;
+  State detach() const;  // the values alone, so that no gradient flows through
+};
+
+// A batch of token ids. Shapes (batch, length); int32.
+struct Tokens {
+  Tensor ids;
+  Tensor resets;  // optional: 1 where a document starts, state is zero before it
+};
+
+// Called with a name ("embed", "layers.0", "final") and the residual stream there, (batch, length, d_model).
+using HiddenSink = std::function<void(const std::string& name, const Var& value)>;
+
+class Model {
+ public:
+  virtual ~Model() = default;
+
+  virtual ParameterList& parameters() = 0;
+  virtual int64_t vocabulary() const = 0;
+  // Logits (batch, length, vocabulary). `state` is read and replaced by the state after the last token.
+  virtual Var forward(Pass& pass, const Tokens& tokens, State& state, const HiddenSink& hidden = nullptr) = 0;
+  // Names of each block's state tensors, for checkpoints and messages: "blocks.0.mixer.conv".
+  virtual std::vector<std::vector<std::string>> state_names() const = 0;
+};
+
+}  // namespace adder

@@ -1,0 +1,83 @@
+// Named parameters. A name is written once, where the parameter is declared; it is the HDF5 path, the
+// optimizer's key, the path in an error and the row in a report.
+#pragma once
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "framework/core/random.h"
+#include "framework/core/tape.h"
+
+namespace adder {
+
+// How a parameter starts: the value of element i, from the parameter's own random stream.
+using Initializer = std::function<double(const Random& random, int64_t i)>;
+
+namespace init {
+Initializer constant(double value);
+Initializer uniform(double low, double high);
+Initializer normal(double stddev, double mean = 0);
+// torch.nn.Linear's default: U(-1/sqrt(fan_in), 1/sqrt(fan_in)), times `scale`.
+Initializer linear_default(int64_t fan_in, double scale = 1);
+}  // namespace init
+
+// One forward pass: what is recorded, whether dropout acts, and where its randomness comes from.
+struct Pass {
+  Tape* tape = nullptr;      // null: nothing is recorded
+  bool training = false;     // dropout acts
+  uint64_t seed = 0;         // of the run
+  uint64_t step = 0;         // keys the random streams of this pass
+  uint64_t next_stream = 0;  // streams drawn so far in this pass
+  Random stream(std::string_view purpose) { return Random(seed, purpose, step, next_stream++); }
+};
+
+// All parameters of a model, in order of declaration. Addresses are stable.
+class ParameterList {
+ public:
+  ParameterList(uint64_t seed, DType dtype) : seed_(seed), dtype_(dtype) {}
+  ParameterList(const ParameterList&) = delete;
+  ParameterList& operator=(const ParameterList&) = delete;
+
+  Parameter& add(const std::string& name, const Shape& shape, const Initializer& initializer, bool decay);
+  size_t size() const { return parameters_.size(); }
+  Parameter& operator[](size_t i) const { return *parameters_[i]; }
+  Parameter* find(const std::string& name) const;  // null where there is none
+  int64_t count() const;                           // elements of all of them
+  void clear_gradients() const;
+  DType dtype() const { return dtype_; }
+
+ private:
+  uint64_t seed_;
+  DType dtype_;
+  std::vector<std::unique_ptr<Parameter>> parameters_;
+};
+
+// A place in the tree of names: scope.in("mixer").add("in_proj.weight", …) declares blocks.0.mixer.in_proj.weight.
+class ParameterScope {
+ public:
+  explicit ParameterScope(ParameterList& list, std::string path = "") : list_(&list), path_(std::move(path)) {}
+  ParameterScope in(const std::string& child) const { return ParameterScope(*list_, join(child)); }
+  const std::string& path() const { return path_; }
+
+  // Weight decay applies from two axes on …
+  Parameter& add(const std::string& name, const Shape& shape, const Initializer& initializer) const {
+    return list_->add(join(name), shape, initializer, shape.size() >= 2);
+  }
+  // … except to state-space parameters.
+  Parameter& add_without_decay(const std::string& name, const Shape& shape, const Initializer& initializer) const {
+    return list_->add(join(name), shape, initializer, false);
+  }
+
+ private:
+  std::string join(const std::string& name) const { return path_.empty() ? name : path_ + "." + name; }
+  ParameterList* list_;
+  std::string path_;
+};
+
+// The parameter as a variable of this pass.
+inline Var use(Pass& pass, Parameter& parameter) {
+  return pass.tape ? pass.tape->use(parameter) : Var(parameter.value);
+}
+
+}  // namespace adder
