@@ -1,0 +1,31 @@
+#include "framework/ops/rms_norm.h"
+
+#include "framework/core/shapes.h"
+#include "framework/ops/matrix.h"
+#include "kernels/rms_norm/rms_norm.h"
+
+namespace adder::ops {
+
+Var rms_norm(const Var& x, const Var& w, double eps) {
+  const Shapes check{"rms_norm"};
+  const int64_t n = check.last("x", x, "n");
+  check("w", w, {n});
+  check.one_dtype({&x, &w});
+
+  return by_dtype(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const Tensor in = x.value().with_even_rows(), y = Tensor::like(x.value());
+    const Tensor r = Tensor::empty({in.rows()}, x.dtype());
+    kernels::RmsNorm<T> a{.x = matrix<const T>(in), .w = w.value().data<T>(), .eps = T(eps)};
+    a.y = matrix<T>(y), a.r = r.data<T>();
+    KERNEL(rms_norm_fwd, T)(x.device(), a);
+    return record("rms_norm", y, {x, w}, [a, in, r, weight = w.value()](const Adjoints& g) {
+      auto b = a;
+      const Tensor dy = g.out(0).with_even_rows(), dx = g.in(0), dw = g.in(1);
+      b.dy = matrix<const T>(dy), b.dx = matrix<T>(dx), b.dw = pointer<T>(dw);
+      KERNEL(rms_norm_bwd, T)(in.device(), b);
+    });
+  });
+}
+
+}  // namespace adder::ops
