@@ -96,6 +96,17 @@ HWY_INLINE Vec<T> load(const T* p, int64_t n) {
   }
   return r;
 }
+// The first n lanes of x; the others become 0.
+template <class T>
+HWY_INLINE Vec<T> keep(const Vec<T>& x, int64_t n) {
+  if (HWY_LIKELY(n >= kLanes<T>)) return x;
+  Vec<T> r;
+  EACH_PART {
+    const int64_t left = n - i * kNativeLanes<T>;
+    r.part[i] = left <= 0 ? hn::Zero(Tag<T>()) : hn::IfThenElseZero(hn::FirstN(Tag<T>(), size_t(left)), x.part[i]);
+  }
+  return r;
+}
 template <class T>
 HWY_INLINE void store(T* p, const Vec<T>& x) {
   EACH_PART hn::StoreU(x.part[i], Tag<T>(), p + i * kNativeLanes<T>);
@@ -177,15 +188,45 @@ HWY_INLINE Vec<T> copy_sign(const Vec<T>& magnitude, const Vec<T>& sign) {
   return r;
 }
 
-// Sum and maximum over lanes, in the fixed order of a halving tree: lane i with lane i + half.
+// Sum over lanes in the fixed order of a halving tree: lane i with lane i + half.
+#if HWY_TARGET == HWY_SCALAR
 template <class T>
-HWY_INLINE T sum(const Vec<T>& x) {
-  alignas(64) T lane[kLanes<T>];
-  store(lane, x);
+HWY_INLINE T sum(Vec<T> x) {
   for (int half = kLanes<T> / 2; half > 0; half /= 2)
-    for (int i = 0; i < half; ++i) lane[i] += lane[i + half];
-  return lane[0];
+    for (int i = 0; i < half; ++i) x.part[i] = hn::Add(x.part[i], x.part[i + half]);
+  return hn::GetLane(x.part[0]);
 }
+#else
+HWY_INLINE float sum_four(hn::Vec<hn::Full128<float>> x) {
+  const hn::Full128<float> d;
+  x = hn::Add(x, hn::Shuffle1032(x));
+  return hn::GetLane(hn::Add(x, hn::Reverse2(d, x)));
+}
+HWY_INLINE double sum_two(hn::Vec<hn::Full128<double>> x) { return hn::GetLane(hn::Add(x, hn::Shuffle01(x))); }
+template <class D, class V>
+HWY_INLINE auto fold(D d, V x) {
+  const hn::Half<D> half;
+  return hn::Add(hn::LowerHalf(half, x), hn::UpperHalf(half, x));
+}
+HWY_INLINE float sum(const Vec<float>& x) {
+#if HWY_TARGET == HWY_AVX3
+  const hn::Full512<float> d;
+  const auto eight = fold(d, x.part[0]);
+#else
+  const auto eight = hn::Add(x.part[0], x.part[1]);
+#endif
+  return sum_four(fold(hn::Full256<float>(), eight));
+}
+HWY_INLINE double sum(const Vec<double>& x) {
+#if HWY_TARGET == HWY_AVX3
+  const hn::Full512<double> d;
+  const auto four = fold(d, x.part[0]);
+#else
+  const auto four = hn::Add(x.part[0], x.part[1]);
+#endif
+  return sum_two(fold(hn::Full256<double>(), four));
+}
+#endif
 template <class T>
 HWY_INLINE T maximum(const Vec<T>& x) {
   alignas(64) T lane[kLanes<T>];

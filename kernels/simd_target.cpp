@@ -12,7 +12,7 @@ struct Target {
   const char* name;
   int64_t bit;
 };
-constexpr Target kTargets[] = {{"avx512", HWY_AVX3}, {"avx2", HWY_AVX2}, {"baseline", HWY_STATIC_TARGET}};
+constexpr Target kTargets[] = {{"avx512", HWY_AVX3}, {"avx2", HWY_AVX2}, {"scalar", HWY_STATIC_TARGET}};
 
 int64_t supported() {
   static const int64_t bits = hwy::SupportedTargets();

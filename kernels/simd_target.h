@@ -1,4 +1,4 @@
-// Which SIMD target runs: the best that the processor has, or the one that ADDER_SIMD names (avx512, avx2, baseline).
+// Which SIMD target runs: the best that the processor has, or the one that ADDER_SIMD names (avx512, avx2, scalar).
 #pragma once
 #include <string>
 #include <vector>

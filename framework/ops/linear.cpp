@@ -1,0 +1,48 @@
+#include "framework/ops/linear.h"
+
+#include "framework/core/shapes.h"
+#include "framework/ops/matrix.h"
+#include "kernels/column_sum/column_sum.h"
+#include "kernels/matmul/matmul.h"
+
+namespace adder::ops {
+namespace {
+
+template <class T>
+void backward(const Tensor& x, const Tensor& w, const Adjoints& g) {
+  const Tensor dy = g.out(0).with_even_rows(), dx = g.in(0), dw = g.in(1), db = g.in(2);
+  const int64_t rows = x.rows(), k = x.columns(), n = w.dim(0);
+  if (dx.defined())  // dx[i,e] += sum_j dy[i,j] w[j,e]
+    KERNEL(matmul, T)(x.device(), {.m = rows, .n = k, .k = n, .a = dy.data<T>(), .a_row = dy.row_stride(), .a_col = 1,
+                                   .b = w.data<T>(), .b_row = w.row_stride(), .b_col = 1,
+                                   .c = dx.data<T>(), .c_row = dx.row_stride(), .accumulate = true});
+  if (dw.defined())  // dw[j,e] += sum_i dy[i,j] x[i,e]
+    KERNEL(matmul, T)(x.device(), {.m = n, .n = k, .k = rows, .a = dy.data<T>(), .a_row = 1, .a_col = dy.row_stride(),
+                                   .b = x.data<T>(), .b_row = x.row_stride(), .b_col = 1,
+                                   .c = dw.data<T>(), .c_row = dw.row_stride(), .accumulate = true});
+  if (db.defined()) KERNEL(column_sum, T)(x.device(), {.x = matrix<const T>(dy), .sum = db.data<T>()});
+}
+
+}  // namespace
+
+Var linear(const Var& x, const Var& w, const Var& b) {
+  const Shapes check{"linear"};
+  const int64_t k = check.last("x", x, "k");
+  const int64_t n = check("w", w, {"n", k})[0];
+  if (b.defined()) check("b", b, {n});
+  check.one_dtype({&x, &w, &b});
+
+  return by_dtype(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const Tensor in = x.value().with_even_rows(), weight = w.value();
+    Shape shape = x.shape();
+    shape.back() = n;
+    const Tensor y = Tensor::empty(shape, x.dtype(), x.device());
+    KERNEL(matmul, T)(x.device(), {.m = in.rows(), .n = n, .k = k, .a = in.data<T>(), .a_row = in.row_stride(), .a_col = 1,
+                                   .b = weight.data<T>(), .b_row = 1, .b_col = weight.row_stride(),
+                                   .c = y.data<T>(), .c_row = n, .bias = pointer<const T>(b.value())});
+    return record("linear", y, {x, w, b}, [in, weight](const Adjoints& g) { backward<T>(in, weight, g); });
+  });
+}
+
+}  // namespace adder::ops

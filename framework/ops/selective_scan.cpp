@@ -1,0 +1,79 @@
+#include "framework/ops/selective_scan.h"
+
+#include "framework/core/shapes.h"
+#include "framework/ops/matrix.h"
+#include "kernels/selective_scan/selective_scan.h"
+
+namespace adder::ops {
+namespace {
+
+// The inputs as tensors with evenly spaced rows; kept alive for backward.
+struct Kept {
+  Tensor u, delta, A, B, C, D, z, delta_bias, h0, resets, boundaries;
+};
+
+template <class T>
+kernels::SelectiveScan<T> scan_of(const Kept& k, bool softplus) {
+  kernels::SelectiveScan<T> s;
+  s.batch = k.u.dim(0), s.length = k.u.dim(1), s.channels = k.u.dim(2), s.state = k.A.dim(1);
+  s.u = matrix<const T>(k.u), s.delta = matrix<const T>(k.delta), s.z = matrix<const T>(k.z);
+  s.A = pointer<const T>(k.A), s.B = matrix<const T>(k.B), s.C = matrix<const T>(k.C);
+  s.D = pointer<const T>(k.D), s.delta_bias = pointer<const T>(k.delta_bias), s.h0 = pointer<const T>(k.h0);
+  s.resets = pointer<const int32_t>(k.resets);
+  s.softplus = softplus;
+  return s;
+}
+
+template <class T>
+void backward(const Kept& kept, bool softplus, const Adjoints& g) {
+  auto s = scan_of<T>(kept, softplus);
+  const Tensor dy = g.out(0).defined() ? g.out(0).with_even_rows() : Tensor();
+  const Tensor dlast = g.out(1).defined() ? g.out(1).reshape(g.out(1).shape()) : Tensor();
+  std::vector<Tensor> d;
+  for (size_t i = 0; i < 9; ++i) d.push_back(g.in(i));
+  s.boundaries = kept.boundaries.data<T>();
+  s.dy = matrix<const T>(dy), s.dlast = pointer<const T>(dlast);
+  s.du = matrix<T>(d[0]), s.ddelta = matrix<T>(d[1]), s.dA = pointer<T>(d[2]);
+  s.dB = matrix<T>(d[3]), s.dC = matrix<T>(d[4]), s.dD = pointer<T>(d[5]), s.dz = matrix<T>(d[6]);
+  s.ddelta_bias = pointer<T>(d[7]), s.dh0 = pointer<T>(d[8]);
+  KERNEL(selective_scan_bwd, T)(kept.u.device(), s);
+}
+
+}  // namespace
+
+SelectiveScanResult selective_scan(const SelectiveScanInputs& in, bool delta_softplus) {
+  const Shapes check{"selective_scan"};
+  const auto [batch, length, channels] = check("u", in.u, {"batch", "length", "channels"});
+  const int64_t state = check("A", in.A, {channels, "state"})[1];
+  check("delta", in.delta, {batch, length, channels});
+  check("B", in.B, {batch, length, state});
+  check("C", in.C, {batch, length, state});
+  if (in.D.defined()) check("D", in.D, {channels});
+  if (in.z.defined()) check("z", in.z, {batch, length, channels});
+  if (in.delta_bias.defined()) check("delta_bias", in.delta_bias, {channels});
+  if (in.h0.defined()) check("h0", in.h0, {batch, channels, state});
+  if (in.resets.defined()) check("resets", in.resets, {batch, length});
+  check.one_dtype({&in.u, &in.delta, &in.A, &in.B, &in.C, &in.D, &in.z, &in.delta_bias, &in.h0});
+
+  return by_dtype(in.u.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const auto even = [](const Var& v) { return v.defined() ? v.value().with_even_rows() : Tensor(); };
+    const auto dense = [](const Var& v) { return v.defined() && !v.value().contiguous() ? v.value().clone() : v.value(); };
+    Kept kept{even(in.u), even(in.delta), dense(in.A), even(in.B), even(in.C), dense(in.D),
+              even(in.z), dense(in.delta_bias), dense(in.h0), in.resets, {}};
+    auto s = scan_of<T>(kept, delta_softplus);
+    const Tensor y = Tensor::empty({batch, length, channels}, in.u.dtype(), in.u.device());
+    const Tensor last = Tensor::empty({batch, channels, state}, in.u.dtype(), in.u.device());
+    const std::vector<Var> inputs = {in.u, in.delta, in.A, in.B, in.C, in.D, in.z, in.delta_bias, in.h0};
+    if (recording({&in.u, &in.delta, &in.A, &in.B, &in.C, &in.D, &in.z, &in.delta_bias, &in.h0}))
+      kept.boundaries = Tensor::empty({kernels::scan_boundaries(s)}, in.u.dtype(), in.u.device());
+    s.y = matrix<T>(y), s.last = last.data<T>(), s.boundaries = pointer<T>(kept.boundaries);
+    KERNEL(selective_scan_fwd, T)(in.u.device(), s);
+    auto out = record("selective_scan", {y, last}, inputs, [kept, delta_softplus](const Adjoints& g) {
+      backward<T>(kept, delta_softplus, g);
+    });
+    return SelectiveScanResult{out[0], out[1]};
+  });
+}
+
+}  // namespace adder::ops

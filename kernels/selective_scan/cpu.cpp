@@ -1,0 +1,343 @@
+// Lanes are channels, so time stays a plain loop and the state stays in registers (state 16) or L1.
+// Backward goes over chunks from the last to the first: it recomputes the chunk's states from its boundary, then runs the
+// adjoint g = dL/dh back through it. Sums over channels (dB, dC) gather in lane partials over a group of channel blocks,
+// sums over rows (dA, dD, the bias) by row; both are then added in fixed order.
+#include "kernels/selective_scan/selective_scan.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "kernels/parallel.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/selective_scan/cpu.cpp"
+#include "hwy/foreach_target.h"
+#include "kernels/simd.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace kernels {
+namespace HWY_NAMESPACE {
+namespace {
+
+constexpr int64_t kGroup = 8;  // channel blocks that share one task and one set of lane partials
+
+// State variables of one channel block: registers where their number is known, memory where not.
+template <class T, int N>
+struct States {
+  Vec<T> v[N];
+  explicit States(T*) {}
+  HWY_INLINE Vec<T> get(int64_t n) const { return v[n]; }
+  HWY_INLINE void put(int64_t n, const Vec<T>& x) { v[n] = x; }
+};
+template <class T>
+struct States<T, 0> {
+  T* memory;
+  explicit States(T* p) : memory(p) {}
+  HWY_INLINE Vec<T> get(int64_t n) const { return load(memory + n * kLanes<T>); }
+  HWY_INLINE void put(int64_t n, const Vec<T>& x) { store(memory + n * kLanes<T>, x); }
+};
+
+// [channels, state] -> [block][n][lane], scaled; lanes beyond the last channel are 0
+template <class T>
+std::vector<T> lane_major(const T* x, int64_t channels, int64_t state, T scale) {
+  const int64_t blocks = (channels + kLanes<T> - 1) / kLanes<T>;
+  std::vector<T> out(size_t(blocks * state * kLanes<T>), T(0));
+  for (int64_t d = 0; d < channels; ++d)
+    for (int64_t n = 0; n < state; ++n)
+      out[size_t((d / kLanes<T> * state + n) * kLanes<T> + d % kLanes<T>)] = x[d * state + n] * scale;
+  return out;
+}
+
+template <class T>
+HWY_INLINE Vec<T> load_or_zero(const T* p, int64_t first, int64_t count) {
+  return p ? load(p + first, count) : zero<T>();
+}
+
+// What one task sees of the problem: a batch row and some channel blocks.
+template <class T>
+struct View {
+  const SelectiveScan<T>& s;
+  const T* A2;          // lane-major A log2(e)
+  int64_t b, blocks, chunks;
+
+  int64_t row(int64_t t) const { return b * s.length + t; }
+  bool reset(int64_t t) const { return s.resets && s.resets[row(t)]; }
+  int64_t first(int64_t block) const { return block * kLanes<T>; }
+  int64_t count(int64_t block) const { return std::min<int64_t>(kLanes<T>, s.channels - first(block)); }
+  T* boundary(int64_t chunk, int64_t block) const {
+    return s.boundaries + ((b * chunks + chunk) * blocks + block) * s.state * kLanes<T>;
+  }
+  // [channels, state] of row b -> [n][lane]
+  void gather(const T* from, int64_t block, T* to) const {
+    for (int64_t n = 0; n < s.state; ++n)
+      for (int64_t lane = 0; lane < kLanes<T>; ++lane)
+        to[n * kLanes<T> + lane] =
+            from && lane < count(block) ? from[(b * s.channels + first(block) + lane) * s.state + n] : T(0);
+  }
+};
+
+template <class T, int N>
+void forward_block(const View<T>& v, int64_t block) {
+  const SelectiveScan<T>& s = v.s;
+  const int64_t state = N ? N : s.state, first = v.first(block), count = v.count(block);
+  const T* A2 = v.A2 + block * state * kLanes<T>;
+  T* memory = scratch<T>(size_t(state * kLanes<T>), 2);
+  v.gather(s.h0, block, memory);
+  States<T, N> h(memory);
+  if constexpr (N > 0)
+    for (int64_t n = 0; n < state; ++n) h.put(n, load(memory + n * kLanes<T>));
+  const auto bias = load_or_zero(s.delta_bias, first, count), skip = load_or_zero(s.D, first, count);
+
+  for (int64_t t = 0; t < s.length; ++t) {
+    if (s.boundaries && t % kScanChunk == 0)
+      for (int64_t n = 0; n < state; ++n) store(v.boundary(t / kScanChunk, block) + n * kLanes<T>, h.get(n));
+    if (v.reset(t))
+      for (int64_t n = 0; n < state; ++n) h.put(n, zero<T>());
+    const int64_t r = v.row(t);
+    const auto raw = load(s.delta.row(r) + first, count) + bias;
+    const auto dt = s.softplus ? softplus(raw) : raw;
+    const auto u = load(s.u.row(r) + first, count), x = dt * u;
+    const T *B = s.B.row(r), *C = s.C.row(r);
+    auto y = skip * u;
+#pragma GCC unroll 16
+    for (int64_t n = 0; n < state; ++n) {
+      const auto decay = exp2(dt * load(A2 + n * kLanes<T>));
+      const auto next = fma(decay, h.get(n), set(B[n]) * x);
+      h.put(n, next);
+      y = fma(set(C[n]), next, y);
+    }
+    if (s.z) {
+      const auto z = load(s.z.row(r) + first, count);
+      y = y * (z * sigmoid(z));
+    }
+    store(s.y.row(r) + first, y, count);
+  }
+
+  for (int64_t n = 0; n < state; ++n) store(memory + n * kLanes<T>, h.get(n));
+  for (int64_t lane = 0; lane < count; ++lane)
+    for (int64_t n = 0; n < state; ++n)
+      s.last[(v.b * s.channels + first + lane) * state + n] = memory[n * kLanes<T> + lane];
+}
+
+template <class T>
+void forward(const SelectiveScan<T>& s) {
+  const auto A2 = lane_major(s.A, s.channels, s.state, T(1.442695040888963407));
+  const int64_t blocks = (s.channels + kLanes<T> - 1) / kLanes<T>, groups = (blocks + kGroup - 1) / kGroup;
+  const int64_t chunks = (s.length + kScanChunk - 1) / kScanChunk;
+  parallel_for(s.batch * groups, [&](int64_t task) {
+    const View<T> v{s, A2.data(), task / groups, blocks, chunks};
+    const int64_t begin = task % groups * kGroup, end = std::min(blocks, begin + kGroup);
+    for (int64_t block = begin; block < end; ++block)
+      s.state == 16 ? forward_block<T, 16>(v, block) : forward_block<T, 0>(v, block);
+  });
+}
+
+// ---- backward ------------------------------------------------------------------------------------------------
+// With dyr = dy silu(z) and g the adjoint of h after step t:
+//   g[n] += C[n] dyr;  dC[n] = sum_d dyr h[n];  dB[n] = sum_d g[n] dt u;  dx = sum_n B[n] g[n]
+//   q[n] = g[n] exp(dt A[n]) h_prev[n];  ddt = sum_n q[n] A[n] + dx u;  dA[n] += q[n] dt;  du = dx dt + D dyr
+//   g[n] <- g[n] exp(dt A[n]);  dz = dy (sum_n C[n] h[n] + D u) silu'(z)
+template <class T>
+struct Partials {
+  T *B, *C;              // [kScanChunk][state][lane], sums over the group's channel blocks
+  T *g;                  // [kGroup][state][lane], the adjoint carried from chunk to chunk
+  T *dA;                 // [kGroup][state][lane]
+  T *dD, *bias;          // [kGroup][lane]
+  T *h, *decay;          // [kScanChunk + 1][state][lane] and [kScanChunk][state][lane] of the block in work
+};
+
+// States and decays of one chunk of one channel block: h[0] is the boundary.
+template <class T, int N>
+void recompute(const View<T>& v, int64_t chunk, int64_t block, const Partials<T>& p) {
+  const SelectiveScan<T>& s = v.s;
+  const int64_t state = N ? N : s.state, first = v.first(block), count = v.count(block), row = state * kLanes<T>;
+  const int64_t begin = chunk * kScanChunk, steps = std::min(kScanChunk, s.length - begin);
+  const T* A2 = v.A2 + block * row;
+  const auto bias = load_or_zero(s.delta_bias, first, count);
+  const T* boundary = v.boundary(chunk, block);
+  for (int64_t n = 0; n < state; ++n) store(p.h + n * kLanes<T>, load(boundary + n * kLanes<T>));
+  for (int64_t i = 0; i < steps; ++i) {
+    const int64_t r = v.row(begin + i);
+    const auto raw = load(s.delta.row(r) + first, count) + bias;
+    const auto dt = s.softplus ? softplus(raw) : raw;
+    const auto x = dt * load(s.u.row(r) + first, count);
+    const T* B = s.B.row(r);
+    if (v.reset(begin + i))
+      for (int64_t n = 0; n < state; ++n) store(p.h + i * row + n * kLanes<T>, zero<T>());
+#pragma GCC unroll 16
+    for (int64_t n = 0; n < state; ++n) {
+      const auto decay = exp2(dt * load(A2 + n * kLanes<T>));
+      store(p.decay + i * row + n * kLanes<T>, decay);
+      store(p.h + (i + 1) * row + n * kLanes<T>,
+            fma(decay, load(p.h + i * row + n * kLanes<T>), set(B[n]) * x));
+    }
+  }
+}
+
+// A reset overwrote h[i], the state after step i - 1, with 0. The state that step i - 1 saw is needed for dC:
+// it is computed again from its own previous state.
+template <class T>
+HWY_INLINE Vec<T> state_after(const View<T>& v, const Partials<T>& p, int64_t begin, int64_t i, int64_t steps, int64_t n,
+                              int64_t row, const Vec<T>& input) {
+  if (i + 1 < steps && v.reset(begin + i + 1))
+    return fma(load(p.decay + i * row + n * kLanes<T>), load(p.h + i * row + n * kLanes<T>), input);
+  return load(p.h + (i + 1) * row + n * kLanes<T>);
+}
+
+template <class T, int N>
+void backward_block(const View<T>& v, int64_t chunk, int64_t block, int64_t slot, const Partials<T>& p) {
+  const SelectiveScan<T>& s = v.s;
+  const int64_t state = N ? N : s.state, first = v.first(block), count = v.count(block), row = state * kLanes<T>;
+  const int64_t begin = chunk * kScanChunk, steps = std::min(kScanChunk, s.length - begin);
+  const T* A2 = v.A2 + block * row;
+  T *g_memory = p.g + slot * row, *dA = p.dA + slot * row;
+  const auto bias = load_or_zero(s.delta_bias, first, count), skip = load_or_zero(s.D, first, count);
+  const auto ln2 = set(T(0.693147180559945309));
+  States<T, N> g(g_memory);
+  if constexpr (N > 0)
+    for (int64_t n = 0; n < state; ++n) g.put(n, load(g_memory + n * kLanes<T>));
+  auto dD = load(p.dD + slot * kLanes<T>), dbias = load(p.bias + slot * kLanes<T>);
+
+  for (int64_t i = steps; i-- > 0;) {
+    const int64_t r = v.row(begin + i);
+    const auto raw = load(s.delta.row(r) + first, count) + bias;
+    const auto dt = s.softplus ? softplus(raw) : raw;
+    const auto u = load(s.u.row(r) + first, count), x = dt * u;
+    const auto dy = s.dy ? load(s.dy.row(r) + first, count) : zero<T>();
+    auto dyr = dy, slope = zero<T>();
+    if (s.z) {
+      const auto z = load(s.z.row(r) + first, count), gate = sigmoid(z);
+      dyr = dy * (z * gate);
+      slope = dy * fma(gate * z, set(T(1)) - gate, gate);  // dy silu'(z)
+    }
+    const T *B = s.B.row(r), *C = s.C.row(r);
+    auto dx = zero<T>(), q_A = zero<T>(), y = skip * u;
+#pragma GCC unroll 16
+    for (int64_t n = 0; n < state; ++n) {
+      const int64_t at = n * kLanes<T>;
+      const auto input = set(B[n]) * x;
+      const auto h = state_after(v, p, begin, i, steps, n, row, input);
+      const auto decay = load(p.decay + i * row + at);
+      const auto total = fma(set(C[n]), dyr, g.get(n));
+      y = fma(set(C[n]), h, y);
+      store(p.C + i * row + at, fma(dyr, h, load(p.C + i * row + at)));
+      store(p.B + i * row + at, fma(total, x, load(p.B + i * row + at)));
+      dx = fma(set(B[n]), total, dx);
+      const auto passed = total * decay;
+      const auto q = passed * load(p.h + i * row + at);
+      q_A = fma(q, load(A2 + at), q_A);
+      store(dA + at, fma(q, dt, load(dA + at)));
+      g.put(n, v.reset(begin + i) ? zero<T>() : passed);
+    }
+    auto ddelta = fma(q_A, ln2, dx * u);
+    if (s.softplus) ddelta = ddelta * sigmoid(raw);
+    dbias += ddelta;
+    dD = fma(dyr, u, dD);
+    if (s.ddelta) store(s.ddelta.row(r) + first, load(s.ddelta.row(r) + first, count) + ddelta, count);
+    if (s.du)
+      store(s.du.row(r) + first, load(s.du.row(r) + first, count) + fma(dx, dt, skip * dyr), count);
+    if (s.dz) store(s.dz.row(r) + first, fma(slope, y, load(s.dz.row(r) + first, count)), count);
+  }
+
+  for (int64_t n = 0; n < state; ++n) store(g_memory + n * kLanes<T>, g.get(n));
+  store(p.dD + slot * kLanes<T>, dD);
+  store(p.bias + slot * kLanes<T>, dbias);
+}
+
+// What one row adds to the gradients that sum over rows; padded to whole channel blocks.
+template <class T>
+struct RowSums {
+  std::vector<T> dA, dD, bias;  // [batch][block][state][lane], [batch][block][lane]
+};
+
+template <class T>
+void backward_task(const View<T>& v, int64_t group, T* dB, T* dC, RowSums<T>& sums) {
+  const SelectiveScan<T>& s = v.s;
+  const int64_t row = s.state * kLanes<T>, begin = group * kGroup, end = std::min(v.blocks, begin + kGroup);
+  const int64_t sizes[] = {kScanChunk * row, kScanChunk * row, kGroup * row, kGroup * row, kGroup * kLanes<T>,
+                           kGroup * kLanes<T>, (kScanChunk + 1) * row, kScanChunk * row};
+  int64_t total = 0;
+  for (int64_t size : sizes) total += size;
+  T* memory = scratch<T>(size_t(total), 3);
+  std::fill_n(memory, total, T(0));
+  T* part[8];
+  for (int i = 0; i < 8; ++i) part[i] = memory, memory += sizes[i];
+  const Partials<T> p{part[0], part[1], part[2], part[3], part[4], part[5], part[6], part[7]};
+
+  for (int64_t block = begin; block < end; ++block) v.gather(s.dlast, block, p.g + (block - begin) * row);
+  for (int64_t chunk = v.chunks; chunk-- > 0;) {
+    const int64_t start = chunk * kScanChunk, steps = std::min(kScanChunk, s.length - start);
+    std::fill_n(p.B, kScanChunk * row, T(0));
+    std::fill_n(p.C, kScanChunk * row, T(0));
+    for (int64_t block = begin; block < end; ++block) {
+      if (s.state == 16) {
+        recompute<T, 16>(v, chunk, block, p);
+        backward_block<T, 16>(v, chunk, block, block - begin, p);
+      } else {
+        recompute<T, 0>(v, chunk, block, p);
+        backward_block<T, 0>(v, chunk, block, block - begin, p);
+      }
+    }
+    for (int64_t i = 0; i < steps; ++i)
+      for (int64_t n = 0; n < s.state; ++n) {
+        dB[v.row(start + i) * s.state + n] = sum(load(p.B + i * row + n * kLanes<T>));
+        dC[v.row(start + i) * s.state + n] = sum(load(p.C + i * row + n * kLanes<T>));
+      }
+  }
+  const int64_t at = v.b * v.blocks + begin, blocks = end - begin;
+  std::copy_n(p.dA, blocks * row, sums.dA.data() + at * row);
+  std::copy_n(p.dD, blocks * kLanes<T>, sums.dD.data() + at * kLanes<T>);
+  std::copy_n(p.bias, blocks * kLanes<T>, sums.bias.data() + at * kLanes<T>);
+  if (s.dh0)
+    for (int64_t block = begin; block < end; ++block)
+      for (int64_t lane = 0; lane < v.count(block); ++lane)
+        for (int64_t n = 0; n < s.state; ++n)
+          s.dh0[(v.b * s.channels + v.first(block) + lane) * s.state + n] +=
+              p.g[(block - begin) * row + n * kLanes<T> + lane];
+}
+
+template <class T>
+void backward(const SelectiveScan<T>& s) {
+  const auto A2 = lane_major(s.A, s.channels, s.state, T(1.442695040888963407));
+  const int64_t blocks = (s.channels + kLanes<T> - 1) / kLanes<T>, groups = (blocks + kGroup - 1) / kGroup;
+  const int64_t chunks = (s.length + kScanChunk - 1) / kScanChunk, rows = s.batch * s.length;
+  const size_t plane = size_t(rows * s.state), lanes = size_t(s.batch * blocks * kLanes<T>);
+  std::vector<T> dB(plane * size_t(groups)), dC(plane * size_t(groups));
+  RowSums<T> sums{std::vector<T>(lanes * size_t(s.state)), std::vector<T>(lanes), std::vector<T>(lanes)};
+
+  parallel_for(s.batch * groups, [&](int64_t task) {
+    const int64_t group = task % groups;
+    const View<T> v{s, A2.data(), task / groups, blocks, chunks};
+    backward_task(v, group, dB.data() + size_t(group) * plane, dC.data() + size_t(group) * plane, sums);
+  });
+
+  for (int64_t g = 0; g < groups; ++g)
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t n = 0; n < s.state; ++n) {
+        const size_t at = size_t(g) * plane + size_t(r * s.state + n);
+        if (s.dB) s.dB.row(r)[n] += dB[at];
+        if (s.dC) s.dC.row(r)[n] += dC[at];
+      }
+  for (int64_t b = 0; b < s.batch; ++b)
+    for (int64_t d = 0; d < s.channels; ++d) {
+      const int64_t block = b * blocks + d / kLanes<T>, lane = d % kLanes<T>;
+      if (s.dD) s.dD[d] += sums.dD[size_t(block * kLanes<T> + lane)];
+      if (s.ddelta_bias) s.ddelta_bias[d] += sums.bias[size_t(block * kLanes<T> + lane)];
+      for (int64_t n = 0; s.dA && n < s.state; ++n)
+        s.dA[d * s.state + n] += sums.dA[size_t((block * s.state + n) * kLanes<T> + lane)];
+    }
+}
+
+}  // namespace
+SIMD_KERNEL(selective_scan_fwd, SelectiveScan, forward)
+SIMD_KERNEL(selective_scan_bwd, SelectiveScan, backward)
+}  // namespace HWY_NAMESPACE
+}  // namespace kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace kernels {
+SIMD_DISPATCH(selective_scan_fwd, SelectiveScan)
+SIMD_DISPATCH(selective_scan_bwd, SelectiveScan)
+}  // namespace kernels
+#endif

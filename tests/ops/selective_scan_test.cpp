@@ -1,0 +1,86 @@
+#include "framework/ops/selective_scan.h"
+
+#include "kernels/selective_scan/ref.h"
+#include "tests/support/check.h"
+
+namespace adder {
+namespace {
+
+enum Optional { kNone = 0, kSkip = 1, kGate = 2, kBias = 4, kState = 8, kAll = 15 };
+
+struct Case {
+  int64_t batch, length, channels, state;
+  int optional = kAll;
+  bool softplus = true;
+  std::vector<int32_t> resets = {};
+};
+
+OpCase scan_case(const Case& c) {
+  const Shape rows = {c.batch, c.length, c.channels}, in = {c.batch, c.length, c.state};
+  const Tensor resets = c.resets.empty() ? Tensor() : Tensor::from<int32_t>({c.batch, c.length}, c.resets);
+  const auto given = [&](int which, Tensor x) { return c.optional & which ? x : Tensor(); };
+  return {.op =
+              [=](const std::vector<Var>& v) {
+                const auto r = ops::selective_scan({v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8], resets}, c.softplus);
+                return std::vector<Var>{r.y, r.last};
+              },
+          .ref = reference([=](const auto& v) {
+            return kernels::ref::selective_scan(v, c.softplus, std::vector<int>(c.resets.begin(), c.resets.end()));
+          }),
+          .inputs = {normal_input(rows, 1), c.softplus ? normal_input(rows, 2) : uniform_input(rows, 2, 0.01, 0.5),
+                     uniform_input({c.channels, c.state}, 3, -1, -0.1), normal_input(in, 4), normal_input(in, 5),
+                     given(kSkip, normal_input({c.channels}, 6)), given(kGate, normal_input(rows, 7)),
+                     given(kBias, normal_input({c.channels}, 8)),
+                     given(kState, normal_input({c.batch, c.channels, c.state}, 9))}};
+}
+
+TEST(SelectiveScan, MatchesItsDefinition) {
+  for (const Case& c : {Case{1, 1, 1, 1}, Case{2, 7, 5, 3}, Case{1, 19, 3, 2}, Case{2, 9, 3, 16}, Case{1, 8, 17, 1}})
+    expect_op("selective_scan", scan_case(c));
+}
+
+TEST(SelectiveScan, EveryOptionalInputMayBeLeftOut) {
+  for (int optional : {int(kNone), int(kSkip), int(kGate), int(kBias), int(kState)})
+    expect_op("selective_scan", scan_case({2, 10, 3, 2, optional, optional != kNone}));
+}
+
+TEST(SelectiveScan, StateIsZeroWhereADocumentStarts) {
+  expect_op("selective_scan", scan_case({1, 10, 3, 2, kAll, true, {0, 0, 1, 1, 0, 0, 0, 0, 1, 0}}));
+  expect_op("selective_scan", scan_case({2, 9, 2, 16, kAll, true, {1, 0, 0, 0, 0, 0, 0, 1, 0, /**/ 0, 1, 0, 0, 0, 0, 0, 0, 1}}));
+}
+
+TEST(SelectiveScan, SameBitsOnThreadsAndTargets) {
+  expect_bits("selective_scan", scan_case({3, 100, 300, 16}));
+  expect_bits("selective_scan", scan_case({2, 37, 150, 5}));
+}
+
+TEST(SelectiveScan, TwoHalvesWithCarriedStateAreTheWhole) {
+  const OpCase c = scan_case({2, 21, 33, 16});
+  std::vector<Tensor> x;
+  for (const Tensor& t : c.inputs) x.push_back(t.to(DType::f32));
+  const auto run = [&](int64_t from, int64_t length, const Var& h0) {
+    const auto part = [&](size_t i) { return Var(x[i].narrow(1, from, length)); };
+    return ops::selective_scan({part(0), part(1), x[2], part(3), part(4), x[5], part(6), x[7], h0, {}});
+  };
+  const auto whole = run(0, 21, x[8]);
+  for (int64_t cut : {1, 8, 13, 20}) {
+    const auto first = run(0, cut, x[8]), second = run(cut, 21 - cut, first.last);
+    for (int64_t i = 0; i < second.last.value().size(); ++i)
+      ASSERT_EQ(second.last.value().item(i), whole.last.value().item(i)) << "cut " << cut;
+    const Tensor tail = whole.y.value().narrow(1, cut, 21 - cut).clone();
+    for (int64_t i = 0; i < tail.size(); ++i) ASSERT_EQ(second.y.value().item(i), tail.item(i)) << "cut " << cut;
+  }
+}
+
+TEST(SelectiveScan, NamesTheArgumentThatDoesNotFit) {
+  const auto zeros = [](Shape s) { return Var(Tensor::zeros(s)); };
+  try {
+    ops::selective_scan({zeros({2, 7, 5}), zeros({2, 7, 4}), zeros({5, 3}), zeros({2, 7, 3}), zeros({2, 7, 3}), {}, {}, {}, {}, {}});
+    FAIL() << "no error";
+  } catch (const std::exception& e) {
+    EXPECT_STREQ(e.what(), "[selective_scan] delta has shape [2, 7, 4], expected [2, 7, 5]");
+  }
+}
+
+}  // namespace
+}  // namespace adder
