@@ -1,0 +1,158 @@
+#include "framework/config/config.h"
+
+#include <set>
+
+#include "framework/core/error.h"
+
+namespace adder {
+
+void DataConfig::fields(Fields& f) {
+  f("train", train, "text to train on: a file, folder, glob or a list of them");
+  f("validation", validation, "text to evaluate on; none: validation_fraction of train");
+  f("test", test, "text held out to the end; none: test_fraction of train");
+  f("validation_fraction", validation_fraction,
+    "share split off the end of train where no validation is given", half_open(0, 1));
+  f("test_fraction", test_fraction,
+    "share split off the end of train, after validation's, where no test is given", half_open(0, 1));
+  f("tokenizer", tokenizer,
+    "byte, char (the sorted code points of the text) or the path of a tokenizer file");
+  f.choice("order", order, {"random", "sequential"},
+           "random windows, or one pass after another from the start");
+  f("separator", separator, "text put between two documents (files)");
+  f("batches", batches, "HDF5 file of ready-made batches, in place of train; it fixes batch size and length");
+}
+
+void InitializeConfig::fields(Fields& f) {
+  f("from", from,
+    "weights to start from: a checkpoint, a run or a Hugging Face folder; model may then be absent");
+}
+
+void OptimizerConfig::fields(Fields& f) {
+  f.choice("name", name, {"adamw", "sgd"}, "the update rule");
+  f("learning_rate", learning_rate, "the highest rate, reached after warmup", at_least(0));
+  f("betas", betas, "adamw: decay of the two moments", 2, half_open(0, 1));
+  f("eps", eps, "adamw: added to the root of the second moment", at_least(0));
+  f("weight_decay", weight_decay, "decoupled decay, times the rate, of the parameters that decay",
+    at_least(0));
+  f("momentum", momentum, "sgd: decay of the velocity", half_open(0, 1));
+  f("nesterov", nesterov, "sgd: look ahead along the velocity");
+}
+
+void ScheduleConfig::fields(Fields& f) {
+  f.choice("name", name, {"constant", "cosine", "linear", "wsd"},
+           "shape of the rate after warmup; wsd: warmup, stable, decay");
+  f("warmup_steps", warmup_steps, "steps of linear rise to learning_rate", at_least(0));
+  f("decay_steps", decay_steps,
+    "step at which min_learning_rate is reached; 0: training.steps, fixed at the start", at_least(0));
+  f("min_learning_rate", min_learning_rate, "the rate at the end of the decay", at_least(0));
+  f("decay_fraction", decay_fraction, "wsd: share of decay_steps, at its end, in which the rate falls",
+    between(0, 1));
+}
+
+void TrainingConfig::fields(Fields& f) {
+  f("steps", steps, "optimizer steps", at_least(1));
+  f("batch_size", batch_size, "sequences a pass", at_least(1));
+  f("context_length", context_length, "tokens a sequence", at_least(1));
+  f("clip_norm", clip_norm, "largest global norm of the gradient; 0: no clipping", at_least(0));
+  f("accumulate", accumulate, "passes whose gradients are averaged into one step", at_least(1));
+}
+
+void EvaluationConfig::fields(Fields& f) {
+  f("every", every, "steps between evaluations; 0: only at the end", at_least(0));
+  f("window", window, "tokens that are seen at once; 0: training.context_length", at_least(0));
+  f("stride", stride, "tokens from window to window; 0: window", at_least(0));
+  f("random_windows", random_windows,
+    "random batches averaged besides the full pass, as nanoGPT does; 0: none", at_least(0));
+}
+
+void CheckpointConfig::fields(Fields& f) {
+  f("every", every, "steps between checkpoints; 0: only at the end", at_least(0));
+  f("keep", keep, "newest checkpoints that are kept", at_least(1));
+  f("keep_best", keep_best, "keep the one of the lowest evaluation loss too");
+}
+
+void LoggingConfig::fields(Fields& f) {
+  f("every", every, "steps between lines of metrics.jsonl", at_least(1));
+}
+
+void Config::fields(Fields& f) {
+  f("name", name, "of the run, whose folder is runs/<name>; default: the config file's stem");
+  f("seed", seed, "of initialisation, data order, dropout and sampling", at_least(0));
+  f.choice("precision", precision, {"float32", "float64"}, "number type of parameters and activations",
+           {{"bf16", "not available yet; use \"float32\""}});
+  f.choice("device", device, {"cpu", "cuda"}, "where the arithmetic happens");
+  f.section("data", data, "what is read");
+  f.section("model", model, "what is trained");
+  f.section("initialize", initialize, "where the weights start");
+  f.section("optimizer", optimizer, "how a gradient becomes an update");
+  f.section("schedule", schedule, "the learning rate over the steps");
+  f.section("training", training, "how long, and on how much at a time");
+  f.section("evaluation", evaluation, "the loss on validation text");
+  f.section("checkpoint", checkpoint, "what is saved");
+  f.section("logging", logging, "what is told");
+}
+
+namespace {
+
+void flatten(const JsonValue& value, const std::string& path, std::map<std::string, std::string>& out) {
+  if (!value.is(JsonValue::Kind::object)) {
+    out[path] = dump(value, -1);
+    return;
+  }
+  for (const JsonValue& item : value.items)
+    flatten(item, path.empty() ? item.key : path + "." + item.key, out);
+}
+
+std::map<std::string, std::string> leaves(Options& options, const std::string& prefix = "") {
+  std::map<std::string, std::string> out;
+  flatten(write_fields(options), prefix, out);
+  return out;
+}
+
+bool may_change(const std::string& path) {
+  for (const char* section : {"evaluation.", "checkpoint.", "logging."})
+    if (path.starts_with(section)) return true;
+  return path == "name" || path == "training.steps";
+}
+
+}  // namespace
+
+std::string to_json(const Config& config) {
+  Config copy = config;
+  return dump(write_fields(copy)) + "\n";
+}
+
+void adopt_model(Config& config, const ModelConfig& stored, const std::string& where) {
+  ModelConfig theirs = stored;
+  const auto ours = leaves(config.model, "model"), old = leaves(theirs, "model");
+  for (const auto& [path, place] : config.given) {
+    if (!path.starts_with("model.") || path == "model.dropout") continue;
+    const auto mine = ours.find(path), other = old.find(path);
+    if (mine == ours.end()) continue;
+    if (other != old.end() && mine->second == other->second) continue;
+    const std::string found = other == old.end() ? "has no such key" : "has " + other->second;
+    throw UsageError(place.text() + ": " + path + " is " + mine->second + ", but " + where +
+                     " (initialize.from) " + found + "; remove the key, or start from other weights");
+  }
+  if (config.given.contains("model.dropout")) theirs.dropout = config.model.dropout;
+  config.model = theirs;
+}
+
+void keep_horizon(Config& now, const Config& stored) {
+  if (!now.decay_steps_given()) now.schedule.decay_steps = stored.schedule.decay_steps;
+}
+
+std::vector<std::string> resume_differences(const Config& stored, const Config& now) {
+  Config a = stored, b = now;
+  keep_horizon(b, stored);
+  const auto old = leaves(a), fresh = leaves(b);
+  std::set<std::string> different;
+  for (const auto& [path, text] : old)
+    if (!fresh.contains(path) || fresh.at(path) != text) different.insert(path);
+  for (const auto& [path, text] : fresh)
+    if (!old.contains(path)) different.insert(path);
+  std::erase_if(different, may_change);
+  return {different.begin(), different.end()};
+}
+
+}  // namespace adder
