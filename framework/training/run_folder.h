@@ -1,0 +1,71 @@
+// The folder of a run: config.json, metrics.jsonl, lock, checkpoints/step-00000250.h5,
+// checkpoints/best.h5.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "framework/training/durable_file.h"
+
+namespace adder {
+
+using Warn = std::function<void(const std::string&)>;
+
+struct CheckpointFile {
+  int64_t step = 0;
+  std::string path;
+};
+
+class RunFolder {
+ public:
+  explicit RunFolder(std::string path) : path_(std::move(path)) {}
+  const std::string& path() const { return path_; }
+  std::string config_path() const;
+  std::string metrics_path() const;
+  std::string checkpoint_folder() const;
+  std::string checkpoint_path(int64_t step) const;  // checkpoints/step-00000250.h5
+  std::string best_path() const;                    // checkpoints/best.h5
+
+  void create() const;     // with checkpoints/; an Error names the path and the reason
+  bool holds_run() const;  // a config, metrics or a checkpoint are there
+  std::vector<CheckpointFile> checkpoints() const;  // step-*.h5 by step, unchecked
+
+  void write_config(const std::string& json) const;
+  // Drops the lines of metrics.jsonl beyond `step` and a last line that was only half written; a line without
+  // "step" stays. Returns how many lines went. Damaged lines before the last go too, and are named
+  // through warn.
+  int64_t cut_metrics(int64_t step, const Warn& warn = nullptr) const;
+
+  // Makes best.h5 another name of that step's checkpoint, in one move: it stays when the step's own file is
+  // pruned.
+  // (Whoever evaluates between two checkpoints may also write best.h5 itself.)
+  void mark_best(int64_t step) const;
+  // Removes all but the newest `keep` checkpoints; incomplete files don't count as kept. 0 or less keeps all.
+  // best.h5 is not touched.
+  void prune(int64_t keep) const;
+
+ private:
+  std::string path_;
+};
+
+// The newest checkpoint whose checksums hold, then best.h5. Damaged ones are named through warn and
+// passed over.
+std::optional<CheckpointFile> find_latest(const std::string& run_folder, const Warn& warn = nullptr);
+
+// A checkpoint from what a person typed: a run folder (its last good checkpoint, or its best one) or a
+// checkpoint file. UnreadableError says what was looked for.
+std::string resolve_checkpoint(const std::string& path, bool best = false, const Warn& warn = nullptr);
+
+// The right to write in a run folder, for as long as the object lives. An Error says which process has it.
+// Taking it removes what a killed writer left behind.
+class RunLock {
+ public:
+  explicit RunLock(const RunFolder& run);
+
+ private:
+  Descriptor file_;
+};
+
+}  // namespace adder
