@@ -10,6 +10,7 @@ struct Matrix {
   int64_t rows = 0, columns = 0, stride = 0;
 
   T* row(int64_t r) const { return data + r * stride; }
+  bool dense() const { return rows <= 1 || stride == columns; }  // the rows lie end to end
   explicit operator bool() const { return data != nullptr; }
 };
 

@@ -37,12 +37,18 @@ inline Complex erf(const Complex& x) {
   const double a = x.real();
   return lift(x, std::erf(a), 2 / std::sqrt(std::numbers::pi) * std::exp(-a * a));
 }
+inline double erfc(double x) { return std::erfc(x); }
+inline Complex erfc(const Complex& x) {
+  const double a = x.real();
+  return lift(x, std::erfc(a), -2 / std::sqrt(std::numbers::pi) * std::exp(-a * a));
+}
 inline double abs(double x) { return std::abs(x); }
 inline Complex abs(const Complex& x) { return x.real() < 0 ? -x : x; }
 
 // Branches look at real parts only; at a kink the derivative is that from the right.
-template <class T>
-T max(const T& a, const T& b) { return real(a) >= real(b) ? a : b; }
+// (No template: std::max, found through std::complex, would be as good a match.)
+inline double max(double a, double b) { return a >= b ? a : b; }
+inline Complex max(const Complex& a, const Complex& b) { return a.real() >= b.real() ? a : b; }
 template <class T>
 T sigmoid(const T& x) {
   const double e = std::exp(-std::abs(real(x)));

@@ -132,9 +132,25 @@ LIFT_BINARY(operator+, Add)
 LIFT_BINARY(operator-, Sub)
 LIFT_BINARY(operator*, Mul)
 LIFT_BINARY(operator/, Div)
-// Where a is NaN, or both are: b. So max(limit, x) keeps a NaN in x.
+// Where a is NaN, or both are: b. So max(limit, x) keeps a NaN in x. x86's instructions do just that; Highway's
+// portable Max and Min would drop the NaN.
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX2
 LIFT_BINARY(max, Max)
 LIFT_BINARY(min, Min)
+#else
+template <class T>
+HWY_INLINE Vec<T> max(const Vec<T>& a, const Vec<T>& b) {
+  Vec<T> r;
+  EACH_PART r.part[i] = hn::IfThenElse(hn::Gt(a.part[i], b.part[i]), a.part[i], b.part[i]);
+  return r;
+}
+template <class T>
+HWY_INLINE Vec<T> min(const Vec<T>& a, const Vec<T>& b) {
+  Vec<T> r;
+  EACH_PART r.part[i] = hn::IfThenElse(hn::Lt(a.part[i], b.part[i]), a.part[i], b.part[i]);
+  return r;
+}
+#endif
 #undef LIFT_BINARY
 
 template <class T>
@@ -312,11 +328,12 @@ HWY_INLINE Reduced<T> exp_reduce(const Vec<T>& x) {
   return {r, power_of_two(shifted), fma(r * r, exp_tail(r), r)};
 }
 
-// e^x, within 1.5 ulp; 0 below 2^-126 (2^-1022), infinity above, NaN stays
+// e^x, within 1.5 ulp; 0 below 2^-126 (2^-1022), infinity from 2^127.5 (2^1023.5), NaN stays.
+// The sum comes first: the scale is exact, and infinity times it stays infinity where infinity plus a negative would not.
 template <class T>
 HWY_INLINE Vec<T> exp(const Vec<T>& x) {
   const auto e = exp_reduce(x);
-  return fma(e.scale, e.tail, e.scale);
+  return e.scale * (set(T(1)) + e.tail);
 }
 
 // 2^x for float; for double by e^(x ln 2)
@@ -329,7 +346,7 @@ HWY_INLINE Vec<float> exp2(const Vec<float>& x) {
   const auto shifted = clamped + set(E::kRound);
   const auto f = clamped - (shifted - set(E::kRound));
   const auto scale = power_of_two<T>(shifted);
-  return fma(scale * f, polynomial(f, c), scale);
+  return scale * fma(f, polynomial(f, c), set(1.0f));
 }
 HWY_INLINE Vec<double> exp2(const Vec<double>& x) { return exp(x * set(0.69314718055994530942)); }
 

@@ -41,7 +41,8 @@ Tape* Var::tape() const { return node_ ? node_->tape : nullptr; }
 Tensor Node::into() {
   if (parent) return view(parent->into());
   if (!grad.defined()) grad = Tensor::zeros(shape, dtype, device);
-  if (borrowed && grad.shares_storage()) grad = grad.clone();
+  // A view of the gradient must share its storage, whatever its shape: hence contiguous.
+  if (borrowed && (grad.shares_storage() || !grad.contiguous())) grad = grad.clone();
   borrowed = false;
   return grad;
 }
@@ -61,6 +62,24 @@ Tensor Node::gathered() const {
   if (!parent) return grad;
   const Tensor whole = parent->gathered();
   return whole.defined() ? view(whole) : Tensor();
+}
+
+// A view across a middle axis has uneven rows, and a variable that is an input twice would be written to by one
+// kernel through two pointers: both gather aside.
+Tensor Adjoints::in(size_t i) const {
+  Node* node = inputs_[i].get();
+  if (!node) return {};
+  bool twice = false;
+  for (size_t j = 0; j < i; ++j) twice = twice || inputs_[j].get() == node;
+  if (!twice)
+    if (const Tensor grad = node->into(); grad.rows_collapse()) return grad;
+  aside_.emplace_back(node, Tensor::zeros(node->shape, node->dtype, node->device));
+  return aside_.back().second;
+}
+
+void Adjoints::finish() const {
+  for (const auto& [node, adjoint] : aside_) node->give(adjoint);
+  aside_.clear();
 }
 
 Tape::Scope::Scope(Tape* tape, const std::string& name) : tape_(tape) {
@@ -113,7 +132,11 @@ void Tape::walk() {
       reached = true;
       for (const auto& watcher : output->watchers) watcher(adjoint);
     }
-    if (reached && record.backward) record.backward(Adjoints(record.outputs, record.inputs));
+    if (reached && record.backward) {
+      const Adjoints adjoints(record.outputs, record.inputs);
+      record.backward(adjoints);
+      adjoints.finish();
+    }
     for (const auto& output : record.outputs) {
       if (Parameter* p = output->parameter) {
         // A borrowed gradient may be shared with a tensor that others still write to.

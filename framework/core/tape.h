@@ -41,7 +41,7 @@ class Var {
 struct Parameter {
   std::string name;     // dotted, written once: HDF5 path, optimizer key, error path, row in a report
   Tensor value;
-  Tensor grad;          // undefined until a backward pass reached it
+  Tensor grad{};        // undefined until a backward pass reached it
   bool decay = true;    // weight decay applies
 };
 
@@ -70,12 +70,14 @@ class Adjoints {
       : outputs_(outputs), inputs_(inputs) {}
   Tensor out(size_t i) const { return outputs_[i]->gathered(); }        // undefined: this output was not used
   bool wants(size_t i) const { return inputs_[i] != nullptr; }
-  Tensor in(size_t i) const { return inputs_[i] ? inputs_[i]->into() : Tensor(); }  // add into it; undefined: skip
+  Tensor in(size_t i) const;                         // add into it, rows are even (rows_collapse); undefined: skip
   void give(size_t i, const Tensor& adjoint) const { if (inputs_[i]) inputs_[i]->give(adjoint); }
+  void finish() const;                               // the tape calls it after the backward function
 
  private:
   const std::vector<std::shared_ptr<Node>>& outputs_;
   const std::vector<std::shared_ptr<Node>>& inputs_;
+  mutable std::vector<std::pair<Node*, Tensor>> aside_;  // gradients that could not be added into in place
 };
 
 using Backward = std::function<void(const Adjoints&)>;

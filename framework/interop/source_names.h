@@ -6,8 +6,9 @@
 
 namespace adder {
 
-// Turns a parameter of the model (or its gradient), under our name, into what the folder holds. UnreadableError where
-// the checkpoint keeps no such names (its weights were not imported), or not that parameter's.
+// Turns a parameter of the model (or its gradient), under our name, into what the folder holds.
+// UnreadableError where the checkpoint keeps no such names (its weights were not imported), or not that
+// parameter's.
 std::function<NamedTensor(const NamedTensor& ours)> source_names(const LoadedModel& loaded);
 
 }  // namespace adder

@@ -19,6 +19,12 @@ namespace kernels {
 namespace HWY_NAMESPACE {
 namespace {
 
+// The state size whose loops are unrolled, so that the state lives in registers. float64 and the scalar target take the
+// general way: unrolled they would cost a minute of compilation and gain nothing.
+constexpr int64_t kUnrolled = 16;
+template <class T>
+constexpr int kFixed = sizeof(T) == 4 && HWY_TARGET != HWY_SCALAR ? int(kUnrolled) : 0;
+
 constexpr int64_t kGroup = 8;  // channel blocks that share one task and one set of lane partials
 
 // State variables of one channel block: registers where their number is known, memory where not.
@@ -36,6 +42,17 @@ struct States<T, 0> {
   HWY_INLINE Vec<T> get(int64_t n) const { return load(memory + n * kLanes<T>); }
   HWY_INLINE void put(int64_t n, const Vec<T>& x) { store(memory + n * kLanes<T>, x); }
 };
+
+// f(n) for each state variable; unrolled where their number is known.
+template <int N, class F>
+HWY_INLINE void for_states(int64_t state, F f) {
+  if constexpr (N > 0) {
+#pragma GCC unroll 16
+    for (int64_t n = 0; n < N; ++n) f(n);
+  } else {
+    for (int64_t n = 0; n < state; ++n) f(n);
+  }
+}
 
 // [channels, state] -> [block][n][lane], scaled; lanes beyond the last channel are 0
 template <class T>
@@ -99,13 +116,12 @@ void forward_block(const View<T>& v, int64_t block) {
     const auto u = load(s.u.row(r) + first, count), x = dt * u;
     const T *B = s.B.row(r), *C = s.C.row(r);
     auto y = skip * u;
-#pragma GCC unroll 16
-    for (int64_t n = 0; n < state; ++n) {
+    for_states<N>(state, [&](int64_t n) {
       const auto decay = exp2(dt * load(A2 + n * kLanes<T>));
       const auto next = fma(decay, h.get(n), set(B[n]) * x);
       h.put(n, next);
       y = fma(set(C[n]), next, y);
-    }
+    });
     if (s.z) {
       const auto z = load(s.z.row(r) + first, count);
       y = y * (z * sigmoid(z));
@@ -128,7 +144,7 @@ void forward(const SelectiveScan<T>& s) {
     const View<T> v{s, A2.data(), task / groups, blocks, chunks};
     const int64_t begin = task % groups * kGroup, end = std::min(blocks, begin + kGroup);
     for (int64_t block = begin; block < end; ++block)
-      s.state == 16 ? forward_block<T, 16>(v, block) : forward_block<T, 0>(v, block);
+      s.state == kUnrolled ? forward_block<T, kFixed<T>>(v, block) : forward_block<T, 0>(v, block);
   });
 }
 
@@ -164,13 +180,12 @@ void recompute(const View<T>& v, int64_t chunk, int64_t block, const Partials<T>
     const T* B = s.B.row(r);
     if (v.reset(begin + i))
       for (int64_t n = 0; n < state; ++n) store(p.h + i * row + n * kLanes<T>, zero<T>());
-#pragma GCC unroll 16
-    for (int64_t n = 0; n < state; ++n) {
+    for_states<N>(state, [&](int64_t n) {
       const auto decay = exp2(dt * load(A2 + n * kLanes<T>));
       store(p.decay + i * row + n * kLanes<T>, decay);
       store(p.h + (i + 1) * row + n * kLanes<T>,
             fma(decay, load(p.h + i * row + n * kLanes<T>), set(B[n]) * x));
-    }
+    });
   }
 }
 
@@ -212,8 +227,7 @@ void backward_block(const View<T>& v, int64_t chunk, int64_t block, int64_t slot
     }
     const T *B = s.B.row(r), *C = s.C.row(r);
     auto dx = zero<T>(), q_A = zero<T>(), y = skip * u;
-#pragma GCC unroll 16
-    for (int64_t n = 0; n < state; ++n) {
+    for_states<N>(state, [&](int64_t n) {
       const int64_t at = n * kLanes<T>;
       const auto input = set(B[n]) * x;
       const auto h = state_after(v, p, begin, i, steps, n, row, input);
@@ -228,7 +242,7 @@ void backward_block(const View<T>& v, int64_t chunk, int64_t block, int64_t slot
       q_A = fma(q, load(A2 + at), q_A);
       store(dA + at, fma(q, dt, load(dA + at)));
       g.put(n, v.reset(begin + i) ? zero<T>() : passed);
-    }
+    });
     auto ddelta = fma(q_A, ln2, dx * u);
     if (s.softplus) ddelta = ddelta * sigmoid(raw);
     dbias += ddelta;
@@ -270,9 +284,9 @@ void backward_task(const View<T>& v, int64_t group, T* dB, T* dC, RowSums<T>& su
     std::fill_n(p.B, kScanChunk * row, T(0));
     std::fill_n(p.C, kScanChunk * row, T(0));
     for (int64_t block = begin; block < end; ++block) {
-      if (s.state == 16) {
-        recompute<T, 16>(v, chunk, block, p);
-        backward_block<T, 16>(v, chunk, block, block - begin, p);
+      if (s.state == kUnrolled) {
+        recompute<T, kFixed<T>>(v, chunk, block, p);
+        backward_block<T, kFixed<T>>(v, chunk, block, block - begin, p);
       } else {
         recompute<T, 0>(v, chunk, block, p);
         backward_block<T, 0>(v, chunk, block, block - begin, p);

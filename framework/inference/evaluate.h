@@ -1,0 +1,39 @@
+// The loss of a model on a text, as a full pass: every token after the first is scored once, the tail too.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "framework/data/batches.h"
+#include "framework/data/tokenizer.h"
+#include "framework/nn/model.h"
+
+namespace adder {
+
+struct EvaluationOptions {
+  int64_t window = 256;     // tokens a window; the state is reset before each
+  int64_t stride = 256;     // tokens from window to window; each later window scores its last `stride`
+  int64_t batch_size = 16;  // windows at a time: changes speed, not a bit of the result
+};
+
+struct Evaluation {
+  int64_t tokens = 0;               // scored
+  int64_t bytes = 0;                // of text that they stand for; 0 without a tokenizer
+  double nats = 0;                  // summed in a fixed order
+  std::vector<double> by_position;  // mean nats at each position of the window
+  std::vector<int64_t> position_counts;
+  double loss() const { return nats / double(tokens); }
+  double perplexity() const;
+  double bits_per_byte() const;  // NaN without bytes
+};
+
+// Every sum runs window by window and position by position, so neither batch_size nor threads change a bit.
+// An UnreadableError where there are fewer than two tokens, a UsageError for options out of range.
+Evaluation evaluate(Model& model, const TokenSpan& tokens, const EvaluationOptions& options,
+                    const Tokenizer* tokenizer);
+
+// nanoGPT's estimate: the mean loss of `count` random batches, drawn apart from those of training. Not
+// comparable with a full pass.
+double random_window_loss(Model& model, const TokenSpan& tokens, const WindowOptions& windows, int64_t count,
+                          uint64_t seed);
+
+}  // namespace adder

@@ -1,0 +1,16 @@
+// The language model's loss, in nats: softmax and cross entropy over the last axis, fused.
+//   logits (..., V), labels (...) int32, already shifted; a label outside [0, V) that is not ignore_index is
+//   an error.
+#pragma once
+#include "framework/core/tape.h"
+
+namespace adder::ops {
+
+// The mean over the labels that are not ignore_index, rank 0; summed in double in the order of the positions.
+// 0 with a gradient of 0 where every label is ignored: a window of padding then weighs nothing.
+Var cross_entropy(const Var& logits, const Tensor& labels, int32_t ignore_index = -100);
+
+// The loss of each label, float64, of the labels' shape; 0 where ignored.
+Tensor token_losses(const Tensor& logits, const Tensor& labels, int32_t ignore_index = -100);
+
+}  // namespace adder::ops

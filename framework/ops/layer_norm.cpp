@@ -1,0 +1,34 @@
+#include "framework/ops/layer_norm.h"
+
+#include "framework/core/shapes.h"
+#include "framework/ops/matrix.h"
+#include "kernels/layer_norm/layer_norm.h"
+
+namespace adder::ops {
+
+Var layer_norm(const Var& x, const Var& w, const Var& b, double eps) {
+  const Shapes check{"layer_norm"};
+  const int64_t n = check.last("x", x, "n");
+  check("w", w, {n});
+  if (b.defined()) check("b", b, {n});
+  check.one_dtype({&x, &w, &b});
+
+  return by_dtype(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const Tensor in = x.value().with_even_rows(), y = Tensor::like(x.value());
+    const Tensor m = Tensor::empty({in.rows()}, x.dtype()), r = Tensor::empty({in.rows()}, x.dtype());
+    kernels::LayerNorm<T> a{
+        .x = matrix<const T>(in), .w = w.value().data<T>(), .b = pointer<T>(b.value()), .eps = T(eps)};
+    a.y = matrix<T>(y), a.m = m.data<T>(), a.r = r.data<T>();
+    KERNEL(layer_norm_fwd, T)(x.device(), a);
+    return record("layer_norm", y, {x, w, b}, [a, in, m, r, weight = w.value()](const Adjoints& g) {
+      auto back = a;
+      const Tensor dy = g.out(0).with_even_rows(), dx = g.in(0), dw = g.in(1), db = g.in(2);
+      back.dy = matrix<const T>(dy), back.dx = matrix<T>(dx), back.dw = pointer<T>(dw),
+      back.db = pointer<T>(db);
+      KERNEL(layer_norm_bwd, T)(in.device(), back);
+    });
+  });
+}
+
+}  // namespace adder::ops

@@ -1,0 +1,26 @@
+// metrics.jsonl: one JSON object a line, "step" first. Numbers round-trip; those that are not finite are strings.
+#pragma once
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "framework/training/durable_file.h"
+
+namespace adder {
+
+using Metrics = std::vector<std::pair<std::string, double>>;
+
+std::string metrics_line(int64_t step, const Metrics& metrics);
+
+class MetricsWriter {
+ public:
+  explicit MetricsWriter(const std::string& path);  // appends; an Error names the path and the reason
+  void write(int64_t step, const Metrics& metrics);
+  void sync();                                      // lines written so far survive a power cut
+
+ private:
+  std::string path_;
+  Descriptor file_;
+};
+
+}  // namespace adder

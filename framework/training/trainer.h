@@ -1,0 +1,90 @@
+// Training: batch -> loss -> backward -> clip -> update, and everything that makes a run exact, resumable and safe.
+// Trainer holds the numbers of a run; train() is the loop around it: evaluation, checkpoints, metrics, interruption.
+#pragma once
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "framework/config/config.h"
+#include "framework/data/batches.h"
+#include "framework/data/tokenizer.h"
+#include "framework/training/checkpoint.h"
+#include "framework/training/optimizer.h"
+#include "framework/training/run_folder.h"
+
+namespace adder {
+
+struct StepReport {
+  int64_t step = 0;            // from 1
+  double loss = 0;             // nats a token, before this step's update
+  double grad_norm = 0;        // before clipping
+  double learning_rate = 0;
+  int64_t tokens = 0;          // seen since the beginning of the run
+  double seconds = 0;          // that this step took
+};
+
+class Trainer {
+ public:
+  // Everything but the model is borrowed from the config. `batches` must outlive the trainer.
+  Trainer(const Config& config, std::unique_ptr<Model> model, const BatchSource& batches);
+
+  // One optimizer step. DivergedError, before the update, where loss or gradient is not finite: it names the step and
+  // the first op and module whose value is not.
+  StepReport step();
+  double loss_of(const Batch& batch);  // mean loss, nothing recorded; for tests and random-window estimates
+
+  Model& model() { return *model_; }
+  int64_t steps_done() const { return step_; }
+  int64_t tokens() const { return tokens_; }
+  const Config& config() const { return config_; }
+
+  // The state of the run as a checkpoint keeps it (model, optimizer, step, tokens, data cursor), and back.
+  Checkpoint snapshot() const;
+  void restore(const Checkpoint& checkpoint, const std::string& path);
+
+ private:
+  double accumulate_gradients(bool require_finite);
+  [[noreturn]] void report_divergence(double loss, double norm);
+
+  Config config_;
+  std::unique_ptr<Model> model_;
+  const BatchSource& batches_;
+  std::unique_ptr<Optimizer> optimizer_;
+  int64_t step_ = 0, tokens_ = 0;
+};
+
+// What an evaluation during training gives back; `loss` decides which checkpoint is best.
+struct EvaluationSummary {
+  double loss = 0;                                          // nats a token over the whole validation split
+  std::vector<std::pair<std::string, double>> metrics = {}; // "eval/loss", "eval/perplexity", … for metrics.jsonl
+};
+
+// Who watches a run; the command line wires evaluation and the progress bar through this.
+struct TrainingObserver {
+  virtual ~TrainingObserver() = default;
+  virtual void on_start(const Trainer&, int64_t /*first_step*/) {}
+  virtual void on_step(const StepReport&) {}
+  virtual std::optional<EvaluationSummary> evaluate(Trainer&) { return std::nullopt; }  // none: nothing to evaluate on
+  virtual void on_evaluation(int64_t /*step*/, const EvaluationSummary&, bool /*best*/) {}
+  virtual void on_checkpoint(int64_t /*step*/, const std::string& /*path*/) {}
+};
+
+struct RunIdentity {
+  std::string tokenizer_json, data_hash, source_json;                // go into every checkpoint
+  std::vector<std::pair<std::string, std::string>> attributes = {};  // version, host
+};
+
+enum class Outcome { finished, stopped };
+
+// Trains from where the trainer stands to config.training.steps. `stop` is asked after each step; true: save and
+// return stopped. The last step done is always saved.
+Outcome train(Trainer& trainer, const RunFolder& run, const RunIdentity& identity, TrainingObserver& observer,
+              const std::function<bool()>& stop);
+
+// Continues a run: restores the newest good checkpoint of the folder, cuts metrics.jsonl back to its step.
+// False where there is none (metrics are cut to nothing). A checkpoint of another config or other data is a UsageError
+// that lists the differences.
+bool resume(Trainer& trainer, const RunFolder& run, const RunIdentity& identity, const Warn& warn);
+
+}  // namespace adder

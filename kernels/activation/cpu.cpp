@@ -1,0 +1,185 @@
+// A kind is a functor with value and slope on whole vectors; the switch stands outside the loops.
+#include "kernels/activation/activation.h"
+
+#include "kernels/elementwise.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/activation/cpu.cpp"
+#include "hwy/foreach_target.h"
+#include "kernels/simd.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace kernels {
+namespace HWY_NAMESPACE {
+namespace {
+
+// s(x) and 1 - s(x), each to full relative accuracy: nothing overflows, nothing cancels.
+template <class T>
+struct Logistic {
+  Vec<T> s, rest;
+  HWY_INLINE explicit Logistic(const Vec<T>& x) {
+    const auto e = exp(-abs(x)), larger = set(T(1)) / (set(T(1)) + e), smaller = e * larger;
+    s = if_greater(x, zero<T>(), larger, smaller);
+    rest = if_greater(x, zero<T>(), smaller, larger);
+  }
+};
+
+struct Silu {
+  template <class T>
+  static HWY_INLINE Vec<T> value(const Vec<T>& x) { return x * sigmoid(x); }
+  // s + x s (1 - s)
+  template <class T>
+  static HWY_INLINE Vec<T> slope(const Vec<T>& x) {
+    const Logistic<T> f(x);
+    return fma(x * f.s, f.rest, f.s);
+  }
+};
+
+struct GeluTanh {
+  static constexpr double kScale = 0.79788456080286535588, kCubic = 0.044715;  // sqrt(2/pi)
+  template <class T>
+  static HWY_INLINE Vec<T> inner(const Vec<T>& x) {
+    return x * set(T(kScale)) * fma(x * x, set(T(kCubic)), set(T(1)));
+  }
+  template <class T>
+  static HWY_INLINE Vec<T> value(const Vec<T>& x) {
+    const auto half = x * set(T(0.5));
+    return fma(half, tanh(inner(x)), half);
+  }
+  // (1 + t)/2 + x/2 (1 - t^2) u', u' = c (1 + 3 * 0.044715 x^2); flat beyond 30, where x^2 must not overflow
+  template <class T>
+  static HWY_INLINE Vec<T> slope(const Vec<T>& x) {
+    const auto near = min(set(T(30)), max(set(T(-30)), x));
+    const auto t = tanh(inner(near)), half = set(T(0.5));
+    const auto steep = fma(near * near, set(T(3 * kScale * kCubic)), set(T(kScale)));
+    return fma(half * near * fnma(t, t, set(T(1))), steep, fma(half, t, half));
+  }
+};
+
+struct GeluErf {
+  // The normal distribution function, by erfc: 1 + erf would cancel on the left
+  template <class T>
+  static HWY_INLINE Vec<T> below(const Vec<T>& x) {
+    return set(T(0.5)) * map_lanes(x * set(T(-0.70710678118654752440)), [](T v) { return T(std::erfc(v)); });
+  }
+  template <class T>
+  static HWY_INLINE Vec<T> value(const Vec<T>& x) { return x * below(x); }
+  // below(x) + x density(x); flat beyond 30
+  template <class T>
+  static HWY_INLINE Vec<T> slope(const Vec<T>& x) {
+    const auto near = min(set(T(30)), max(set(T(-30)), x));
+    const auto density = exp(near * near * set(T(-0.5))) * set(T(0.39894228040143267794));
+    return fma(near, density, below(near));
+  }
+};
+
+struct Relu {
+  template <class T>
+  static HWY_INLINE Vec<T> value(const Vec<T>& x) { return max(zero<T>(), x); }
+  template <class T>
+  static HWY_INLINE Vec<T> slope(const Vec<T>& x) { return if_greater(x, zero<T>(), set(T(1)), zero<T>()); }
+};
+
+struct ReluSquared {
+  template <class T>
+  static HWY_INLINE Vec<T> value(const Vec<T>& x) { return max(zero<T>(), x) * max(zero<T>(), x); }
+  template <class T>
+  static HWY_INLINE Vec<T> slope(const Vec<T>& x) { return max(zero<T>(), x + x); }
+};
+
+struct Sigmoid {
+  template <class T>
+  static HWY_INLINE Vec<T> value(const Vec<T>& x) { return sigmoid(x); }
+  template <class T>
+  static HWY_INLINE Vec<T> slope(const Vec<T>& x) {
+    const Logistic<T> f(x);
+    return f.s * f.rest;
+  }
+};
+
+struct Tanh {
+  template <class T>
+  static HWY_INLINE Vec<T> value(const Vec<T>& x) { return tanh(x); }
+  // 1 - tanh^2 = 4 s(2x) (1 - s(2x)), which does not cancel
+  template <class T>
+  static HWY_INLINE Vec<T> slope(const Vec<T>& x) {
+    const Logistic<T> f(x + x);
+    return set(T(4)) * f.s * f.rest;
+  }
+};
+
+struct Softplus {
+  template <class T>
+  static HWY_INLINE Vec<T> value(const Vec<T>& x) { return softplus(x); }
+  template <class T>
+  static HWY_INLINE Vec<T> slope(const Vec<T>& x) { return sigmoid(x); }
+};
+
+struct NegExp {
+  template <class T>
+  static HWY_INLINE Vec<T> value(const Vec<T>& x) { return -exp(x); }
+  template <class T>
+  static HWY_INLINE Vec<T> slope(const Vec<T>& x) { return -exp(x); }
+};
+
+template <class Run>
+void with_kind(ActivationKind kind, Run run) {
+  switch (kind) {
+    case ActivationKind::silu: return run(Silu{});
+    case ActivationKind::gelu_tanh: return run(GeluTanh{});
+    case ActivationKind::gelu_erf: return run(GeluErf{});
+    case ActivationKind::relu: return run(Relu{});
+    case ActivationKind::relu_squared: return run(ReluSquared{});
+    case ActivationKind::sigmoid: return run(Sigmoid{});
+    case ActivationKind::tanh: return run(Tanh{});
+    case ActivationKind::softplus: return run(Softplus{});
+    case ActivationKind::neg_exp: return run(NegExp{});
+  }
+}
+
+template <class F, class T>
+void forward_run(const T* x, T* y, int64_t n) {
+  for (int64_t j = 0; j < n; j += kLanes<T>) store(y + j, F::value(load(x + j, n - j)), n - j);
+}
+
+template <class F, class T>
+void backward_run(const T* x, const T* dy, T* dx, int64_t n) {
+  for (int64_t j = 0; j < n; j += kLanes<T>) {
+    const auto d = load(dy + j, n - j) * F::slope(load(x + j, n - j));
+    store(dx + j, load(dx + j, n - j) + d, n - j);
+  }
+}
+
+template <class T>
+void forward(const Activation<T>& a) {
+  with_kind(a.kind, [&](auto kind) {
+    for_each_run(a.x.rows, a.x.columns, a.x.dense() && a.y.dense(), [&](int64_t row, int64_t first, int64_t n) {
+      forward_run<decltype(kind)>(a.x.row(row) + first, a.y.row(row) + first, n);
+    });
+  });
+}
+
+template <class T>
+void backward(const Activation<T>& a) {
+  if (!a.dx) return;
+  const bool dense = a.x.dense() && a.dy.dense() && a.dx.dense();
+  with_kind(a.kind, [&](auto kind) {
+    for_each_run(a.x.rows, a.x.columns, dense, [&](int64_t row, int64_t first, int64_t n) {
+      backward_run<decltype(kind)>(a.x.row(row) + first, a.dy.row(row) + first, a.dx.row(row) + first, n);
+    });
+  });
+}
+
+}  // namespace
+SIMD_KERNEL(activation_fwd, Activation, forward)
+SIMD_KERNEL(activation_bwd, Activation, backward)
+}  // namespace HWY_NAMESPACE
+}  // namespace kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace kernels {
+SIMD_DISPATCH(activation_fwd, Activation)
+SIMD_DISPATCH(activation_bwd, Activation)
+}  // namespace kernels
+#endif

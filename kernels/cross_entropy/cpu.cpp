@@ -1,0 +1,71 @@
+// Rows in parallel. e^(x - peak) is summed over 16 (8) lane partials; the logarithm of a row is taken in
+// double.
+#include "kernels/cross_entropy/cross_entropy.h"
+
+#include "kernels/elementwise.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cross_entropy/cpu.cpp"
+#include "hwy/foreach_target.h"
+#include "kernels/row_max.h"
+#include "kernels/simd.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace kernels {
+namespace HWY_NAMESPACE {
+namespace {
+
+template <class T>
+void row_loss(const CrossEntropy<T>& a, int64_t i) {
+  const int64_t n = a.x.columns;
+  const T *x = a.x.row(i), peak = row_max(x, n);
+  auto partial = zero<T>();
+  for (int64_t j = 0; j < n; j += kLanes<T>) partial += keep(exp(load(x + j, n - j) - set(peak)), n - j);
+  const T total = sum(partial);
+  a.peak[i] = peak, a.inverse[i] = T(1) / total;
+  a.loss[i] = std::log(double(total)) + (double(peak) - double(x[a.labels[i]]));
+}
+
+template <class T>
+void forward(const CrossEntropy<T>& a) {
+  parallel_blocks(a.x.rows, rows_a_block(a.x.columns), [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i) {
+      if (a.labels[i] == a.ignored) a.loss[i] = 0;
+      else row_loss(a, i);
+    }
+  });
+}
+
+template <class T>
+void row_gradient(const CrossEntropy<T>& a, int64_t i) {
+  const int64_t n = a.x.columns;
+  const T* x = a.x.row(i);
+  T* dx = a.dx.row(i);
+  const auto peak = set(a.peak[i]), factor = set(a.inverse[i] * a.scale);
+  for (int64_t j = 0; j < n; j += kLanes<T>)
+    store(dx + j, fma(exp(load(x + j, n - j) - peak), factor, load(dx + j, n - j)), n - j);
+  dx[a.labels[i]] -= a.scale;
+}
+
+template <class T>
+void backward(const CrossEntropy<T>& a) {
+  if (!a.dx) return;
+  parallel_blocks(a.x.rows, rows_a_block(a.x.columns), [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i)
+      if (a.labels[i] != a.ignored) row_gradient(a, i);
+  });
+}
+
+}  // namespace
+SIMD_KERNEL(cross_entropy_fwd, CrossEntropy, forward)
+SIMD_KERNEL(cross_entropy_bwd, CrossEntropy, backward)
+}  // namespace HWY_NAMESPACE
+}  // namespace kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace kernels {
+SIMD_DISPATCH(cross_entropy_fwd, CrossEntropy)
+SIMD_DISPATCH(cross_entropy_bwd, CrossEntropy)
+}  // namespace kernels
+#endif

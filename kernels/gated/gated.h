@@ -1,0 +1,25 @@
+// A value times a function of its gate, element by element (gated linear units; Dauphin et al., 2017;
+// Shazeer, 2020).
+//   y = g(gate) up          g(x) = x s(x) (silu: SwiGLU) or s(x) (sigmoid: GLU), s(x) = 1 / (1 + e^-x)
+//   dgate += dy up g'(gate),   dup += dy g(gate)
+#pragma once
+#include "kernels/matrix.h"
+
+namespace kernels {
+
+enum class GateKind { silu, sigmoid };
+
+template <class T>
+struct Gated {
+  GateKind kind;
+  Matrix<const T> gate, up;      // [rows, columns]
+  Matrix<T> y{};                 // [rows, columns]   written by forward
+  Matrix<const T> dy{};          // [rows, columns]   read by backward
+  Matrix<T> dgate{}, dup{};      // backward adds into these; null: not wanted
+};
+
+namespace cpu {
+template <class T> void gated_fwd(const Gated<T>&);
+template <class T> void gated_bwd(const Gated<T>&);
+}  // namespace cpu
+}  // namespace kernels

@@ -1,0 +1,27 @@
+// Layer normalisation over the last axis (Ba, Kiros & Hinton, 2016).
+//   m[i]   = mean_j x[i,j],   r[i] = 1 / sqrt(mean_j (x[i,j] - m[i])^2 + eps)
+//   y[i,j] = (x[i,j] - m[i]) r[i] w[j] + b[j]
+#pragma once
+#include "kernels/matrix.h"
+
+namespace kernels {
+
+template <class T>
+struct LayerNorm {
+  Matrix<const T> x;        // [rows, columns]
+  const T* w = nullptr;     // [columns]
+  const T* b = nullptr;     // [columns]         null: none
+  T eps = 0;
+  Matrix<T> y{};            // [rows, columns]   written by forward
+  T* m = nullptr;           // [rows]            written by forward, read by backward
+  T* r = nullptr;           // [rows]            likewise
+  Matrix<const T> dy{};     // [rows, columns]   read by backward
+  Matrix<T> dx{};           // backward adds into these; null: not wanted
+  T *dw = nullptr, *db = nullptr;
+};
+
+namespace cpu {
+template <class T> void layer_norm_fwd(const LayerNorm<T>&);
+template <class T> void layer_norm_bwd(const LayerNorm<T>&);
+}  // namespace cpu
+}  // namespace kernels
