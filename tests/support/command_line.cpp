@@ -68,7 +68,8 @@ std::vector<std::string> Workspace::entries() const {
 
 pid_t Workspace::start(const std::vector<std::string>& arguments, const Environment& environment,
                        const std::string& input) const {
-  const std::string streams = path_ + ".stream";  // beside the folder, which holds only what the program writes
+  const std::string streams =
+      path_ + ".stream";  // beside the folder, which holds only what the program writes
   std::ofstream(streams + ".in", std::ios::binary) << input;
   std::vector<std::string> words = {ADDER_BINARY};
   words.insert(words.end(), arguments.begin(), arguments.end());
@@ -107,10 +108,12 @@ Ran Workspace::run(const std::vector<std::string>& arguments, const Environment&
 std::string tiny_config(int steps, const std::string& more_data) {
   return R"({
   "name": "tiny",
-  "data": {"train": "text.txt", "tokenizer": "char")" + more_data + R"(},
+  "data": {"train": "text.txt", "tokenizer": "char")" +
+         more_data + R"(},
   "model": {"architecture": "mamba", "d_model": 8, "n_layers": 2, "d_state": 4},
   "optimizer": {"learning_rate": 0.01},
-  "training": {"steps": )" + std::to_string(steps) + R"(, "batch_size": 2, "context_length": 16},
+  "training": {"steps": )" +
+         std::to_string(steps) + R"(, "batch_size": 2, "context_length": 16},
   "evaluation": {"every": 0},
   "checkpoint": {"every": 2},
   "logging": {"every": 1}

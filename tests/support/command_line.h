@@ -1,4 +1,5 @@
-// Runs the real program as a person would: a folder, a command line, an environment; what comes back is text and an exit code.
+// Runs the real program as a person would: a folder, a command line, an environment; what comes back is text
+// and an exit code.
 #pragma once
 #include <gtest/gtest.h>
 #include <sys/types.h>
@@ -10,7 +11,7 @@
 namespace adder::testing_cli {
 
 struct Ran {
-  int code = -1;         // 128 + the signal where one ended it; -1 where it was ended for taking too long
+  int code = -1;  // 128 + the signal where one ended it; -1 where it was ended for taking too long
   std::string out, err;
 };
 
@@ -25,7 +26,7 @@ class Workspace {
   void write(const std::string& name, const std::string& content) const;
   std::string read(const std::string& name) const;  // "" where there is no such file
   bool exists(const std::string& name) const;
-  std::vector<std::string> entries() const;         // names at the top, sorted
+  std::vector<std::string> entries() const;  // names at the top, sorted
 
   Ran run(const std::vector<std::string>& arguments, const Environment& environment = {},
           const std::string& input = "") const;  // stdin is /dev/null where `input` is empty

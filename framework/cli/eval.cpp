@@ -1,0 +1,164 @@
+// adder eval: the loss of a trained model on a text, as a full pass.
+#include <CLI/CLI.hpp>
+
+#include "framework/cli/command.h"
+#include "framework/cli/compute_options.h"
+#include "framework/cli/open_model.h"
+#include "framework/cli/output.h"
+#include "framework/cli/run_data.h"
+#include "framework/core/error.h"
+#include "framework/inference/evaluate.h"
+
+namespace adder {
+namespace {
+
+struct EvalOptions {
+  ModelSource source;
+  std::vector<std::string> data;
+  std::string split = "validation";
+  int64_t window = 0, stride = 0;
+  bool json = false, by_position = false;
+  ComputeOptions compute;
+};
+
+struct EvalText {
+  TokenSpan tokens;
+  std::string name;  // "the validation split", "a.txt"
+};
+
+EvalText files(const EvalOptions& options, const LoadedModel& loaded) {
+  EvalText text;
+  for (const std::string& file : options.data) text.name += (text.name.empty() ? "" : ", ") + file;
+  text.tokens = tokenize(Text::load(options.data, loaded.config.data.separator, "--data"), *loaded.tokenizer);
+  return text;
+}
+
+EvalText split(const EvalOptions& options, const LoadedModel& loaded) {
+  if (loaded.config.data.train.empty())
+    throw UsageError(loaded.path + ": its config names no text (data.train); give one with --data");
+  const TokenDataset data = TokenDataset::load(dataset_options(loaded.config, 1), loaded.tokenizer);
+  if (!loaded.checkpoint.data_hash.empty() && data_hash(data) != loaded.checkpoint.data_hash)
+    warn("the text has changed since this model was trained on it; the " + options.split +
+         " split may hold tokens that it has seen");
+  const TokenSpan& tokens = options.split == "train"  ? data.train
+                            : options.split == "test" ? data.test
+                                                      : data.validation;
+  if (tokens.size() == 0)
+    throw UsageError(loaded.path + ": its config leaves no " + options.split +
+                     " split; choose another with --split, or give --data");
+  return {tokens, "the " + options.split + " split"};
+}
+
+EvalText text_of(const EvalOptions& options, const LoadedModel& loaded) {
+  if (!loaded.tokenizer)
+    throw UsageError(
+        loaded.path +
+        ": has no tokenizer (its weights were imported, or its batches ready-made), so no text can be read");
+  EvalText text = options.data.empty() ? split(options, loaded) : files(options, loaded);
+  if (text.tokens.size() < 2)
+    throw UnreadableError(text.name + " has " + std::to_string(text.tokens.size()) +
+                          " tokens, expected at least 2: each token after the first is scored");
+  return text;
+}
+
+EvaluationOptions window_options(const EvalOptions& options, const Config& config) {
+  EvaluationOptions result;
+  result.window = options.window ? options.window : config.evaluation_window();
+  result.stride = options.stride   ? options.stride
+                  : options.window ? options.window
+                                   : config.evaluation_stride();
+  if (result.window < 1)
+    throw UsageError("--window is " + std::to_string(result.window) + ", expected at least 1");
+  if (result.stride < 1 || result.stride > result.window)
+    throw UsageError("--stride is " + std::to_string(result.stride) + ", expected 1 to the window, " +
+                     std::to_string(result.window) + ", or tokens would be left out");
+  return result;
+}
+
+void check_split(const std::string& split) {
+  if (split != "train" && split != "validation" && split != "test")
+    throw UsageError("--split is \"" + split + "\", expected validation, test or train");
+}
+
+JsonValue positions_json(const Evaluation& e) {
+  JsonValue list = JsonValue::array();
+  for (size_t i = 0; i < e.by_position.size(); ++i) {
+    JsonValue row = JsonValue::object();
+    row.set("position", int64_t(i));
+    row.set("loss", e.by_position[i]);
+    row.set("count", e.position_counts[i]);
+    list.push(std::move(row));
+  }
+  return list;
+}
+
+JsonValue to_json(const LoadedModel& loaded, const EvalText& text, const EvaluationOptions& o,
+                  const Evaluation& e, bool by_position) {
+  JsonValue result = describe(loaded);
+  result.set("text", text.name);
+  result.set("tokens", e.tokens);
+  result.set("bytes", e.bytes);
+  result.set("window", o.window);
+  result.set("stride", o.stride);
+  result.set("loss", e.loss());
+  result.set("perplexity", e.perplexity());
+  result.set("bits_per_byte", e.bits_per_byte());
+  if (by_position) result.set("by_position", positions_json(e));
+  return result;
+}
+
+void print_text(const LoadedModel& loaded, const EvalText& text, const EvaluationOptions& o,
+                const Evaluation& e, bool by_position) {
+  print(aligned({
+      {"checkpoint", shown_checkpoint(loaded)},
+      {"text", text.name + ": " + with_commas(e.tokens) + " tokens, each after the first once (" +
+                   with_commas(e.bytes) + " bytes)"},
+      {"windows",
+       with_commas(o.window) + " tokens, stride " + with_commas(o.stride) + ", state reset before each"},
+      {"loss", decimals(e.loss(), 4) + " nats a token"},
+      {"perplexity", significant(e.perplexity(), 5)},
+      {"bits a byte", decimals(e.bits_per_byte(), 4)},
+  }));
+  if (!by_position) return;
+  std::vector<std::vector<std::string>> rows;
+  for (size_t i = 0; i < e.by_position.size(); ++i)
+    rows.push_back({std::to_string(i), decimals(e.by_position[i], 4), with_commas(e.position_counts[i])});
+  print("\n" + table({"position", "loss", "tokens"}, rows, 0));
+}
+
+int eval_command(const EvalOptions& options, const ModelFactory& factory) {
+  options.compute.apply();
+  check_split(options.split);
+  const LoadedModel loaded = open_model(options.source, factory);
+  const EvaluationOptions windows = window_options(options, loaded.config);
+  const EvalText text = text_of(options, loaded);
+  const Evaluation result = evaluate(*loaded.model, text.tokens, windows, loaded.tokenizer.get());
+  if (options.json)
+    print_json(to_json(loaded, text, windows, result, options.by_position));
+  else
+    print_text(loaded, text, windows, result, options.by_position);
+  return kOk;
+}
+
+}  // namespace
+
+Action declare_eval(CLI::App& app) {
+  auto options = std::make_shared<EvalOptions>();
+  declare_source(app, options->source);
+  auto* data = app.add_option("--data", options->data,
+                              "files, folders or globs to score, in place of the config's text")
+                   ->type_name("FILE");
+  app.add_option("--split", options->split, "of the config's text: validation, test or train")
+      ->type_name("NAME")
+      ->capture_default_str()
+      ->excludes(data);
+  app.add_option("--window", options->window, "tokens seen at once; default: the config's")->type_name("N");
+  app.add_option("--stride", options->stride, "tokens from window to window; default: the window")
+      ->type_name("N");
+  app.add_flag("--by-position", options->by_position, "the mean loss at each position of the window, too");
+  app.add_flag("--json", options->json, "the result as one JSON document");
+  declare_compute(app, options->compute);
+  return [options](const ModelFactory& factory) { return eval_command(*options, factory); };
+}
+
+}  // namespace adder

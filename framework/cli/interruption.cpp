@@ -1,0 +1,36 @@
+#include "framework/cli/interruption.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+namespace adder {
+namespace {
+
+constexpr int kSignals[] = {SIGINT, SIGTERM};
+volatile sig_atomic_t noted = 0;
+struct sigaction before[2];
+
+void handle(int number) {
+  if (noted) _exit(128 + number);
+  noted = number;
+}
+
+}  // namespace
+
+Interruption::Interruption() {
+  noted = 0;
+  struct sigaction action {};
+  action.sa_handler = handle;
+  action.sa_flags = SA_RESTART;  // a write to a file goes on where the signal met it
+  sigemptyset(&action.sa_mask);
+  for (int i = 0; i < 2; ++i) sigaction(kSignals[i], &action, &before[i]);
+}
+
+Interruption::~Interruption() {
+  for (int i = 0; i < 2; ++i) sigaction(kSignals[i], &before[i], nullptr);
+}
+
+bool Interruption::requested() const { return noted != 0; }
+int Interruption::exit_code() const { return noted ? 128 + int(noted) : 0; }
+
+}  // namespace adder

@@ -1,0 +1,48 @@
+#include "framework/cli/open_model.h"
+
+#include <CLI/CLI.hpp>
+
+#include "framework/cli/output.h"
+#include "framework/core/error.h"
+#include "framework/training/run_folder.h"
+
+namespace adder {
+
+void declare_source(CLI::App& app, ModelSource& source) {
+  app.add_option("RUN|CHECKPOINT", source.path, "a run's folder (its last checkpoint) or a checkpoint file")
+      ->required()
+      ->type_name("PATH");
+  app.add_flag("--best", source.best, "of a run: the checkpoint of the lowest evaluation loss");
+}
+
+LoadedModel open_model(const ModelSource& source, const ModelFactory& factory, DType dtype) {
+  return load_model(resolve_checkpoint(source.path, source.best, warn), factory, dtype);
+}
+
+LoadedModel open_model(const ModelSource& source, const ModelFactory& factory) {
+  const std::string path = resolve_checkpoint(source.path, source.best, warn);
+  LoadedModel loaded = load_model(path, factory);
+  if (loaded.config.dtype() == DType::f32) return loaded;
+  return load_model(path, factory, loaded.config.dtype());
+}
+
+DType precision_named(const std::string& name) {
+  if (name == "float32") return DType::f32;
+  if (name == "float64") return DType::f64;
+  throw UsageError("--precision is \"" + name + "\", expected float32 or float64");
+}
+
+JsonValue describe(const LoadedModel& loaded) {
+  JsonValue result = JsonValue::object();
+  result.set("checkpoint", loaded.path);
+  result.set("step", loaded.checkpoint.step);
+  result.set("tokens_trained", loaded.checkpoint.tokens);
+  result.set("parameters", loaded.model->parameters().count());
+  return result;
+}
+
+std::string shown_checkpoint(const LoadedModel& loaded) {
+  return loaded.path + " (step " + with_commas(loaded.checkpoint.step) + ")";
+}
+
+}  // namespace adder

@@ -1,0 +1,18 @@
+// The text of a run: what its config says, as the data layer wants it.
+#pragma once
+#include <string>
+
+#include "framework/config/config.h"
+#include "framework/data/batches.h"
+#include "framework/data/dataset.h"
+
+namespace adder {
+
+// `context_length`: what every split must fill at least once.
+DatasetOptions dataset_options(const Config& config, int64_t context_length);
+
+// What a checkpoint keeps to know its data again: the tokens of all splits, or the batches of a file.
+std::string data_hash(const TokenDataset& data);
+std::string data_hash(const FileBatches& batches, int64_t accumulate);
+
+}  // namespace adder

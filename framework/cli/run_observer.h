@@ -1,0 +1,33 @@
+// What the command line does while a run trains: shows it, and evaluates it on the validation text.
+#pragma once
+#include <optional>
+
+#include "framework/cli/progress.h"
+#include "framework/cli/training_run.h"
+
+namespace adder {
+
+class RunObserver : public TrainingObserver {
+ public:
+  RunObserver(const TrainingRun& run, bool quiet);
+
+  void on_step(const StepReport& report) override;
+  // A full pass over the validation tokens; nanoGPT's estimate, too, if evaluation.random_windows asks for it.
+  std::optional<EvaluationSummary> evaluate(Trainer& trainer) override;
+  void on_evaluation(int64_t step, const EvaluationSummary& summary, bool best) override;
+  void on_checkpoint(int64_t step, const std::string& path) override;
+
+  Progress& progress() { return progress_; }
+  const std::optional<StepReport>& last_step() const { return last_step_; }
+  const std::optional<double>& last_evaluation() const { return last_evaluation_; }
+  const std::string& last_checkpoint() const { return last_checkpoint_; }
+
+ private:
+  const TrainingRun& run_;
+  Progress progress_;
+  std::optional<StepReport> last_step_;
+  std::optional<double> last_evaluation_;
+  std::string last_checkpoint_;
+};
+
+}  // namespace adder

@@ -1,0 +1,56 @@
+#include "framework/cli/starting_weights.h"
+
+#include <filesystem>
+
+#include "framework/cli/output.h"
+#include "framework/core/error.h"
+#include "framework/interop/hugging_face.h"
+#include "framework/training/model_file.h"
+#include "framework/training/run_folder.h"
+
+namespace adder {
+namespace {
+
+ModelConfig model_section(const std::string& json, const std::string& where, const ModelFactory& factory) {
+  JsonValue tree = JsonValue::object();
+  tree.set("name", "imported");
+  tree.set("model", parse_json(json, where));
+  try {
+    return parse_config(dump(tree), where, {}, factory, Use::stored).model;
+  } catch (const UsageError& problem) {  // it is the folder that is at fault
+    throw UnreadableError(problem.what());
+  }
+}
+
+}  // namespace
+
+StartingWeights read_foreign_weights(const std::string& folder, const ModelFactory& factory) {
+  const ForeignModel foreign = read_hugging_face(folder);
+  StartingWeights weights;
+  weights.where = folder;
+  weights.model =
+      model_section(foreign.model_json, (std::filesystem::path(folder) / "config.json").string(), factory);
+  weights.vocabulary = foreign.vocabulary;
+  weights.source_json = source_json(foreign);
+  for (const ForeignTensor& tensor : foreign.tensors) {
+    weights.tensors.push_back({tensor.ours, tensor.value});
+    if (tensor.value.dtype() == DType::f64) weights.dtype = DType::f64;
+  }
+  return weights;
+}
+
+StartingWeights read_weights(const std::string& from, const ModelFactory& factory) {
+  if (is_hugging_face_folder(from)) return read_foreign_weights(from, factory);
+  LoadedModel loaded = load_model(resolve_checkpoint(from, false, warn), factory);
+  StartingWeights weights;
+  weights.where = loaded.path;
+  weights.model = loaded.config.model;
+  weights.dtype = loaded.config.dtype();
+  weights.vocabulary = loaded.model->vocabulary();
+  weights.tokenizer = loaded.tokenizer;
+  weights.tensors = std::move(loaded.checkpoint.model);
+  weights.source_json = loaded.checkpoint.source_json;
+  return weights;
+}
+
+}  // namespace adder

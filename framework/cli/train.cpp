@@ -1,0 +1,216 @@
+// adder train: config -> data -> model -> steps -> checkpoints, in a run folder.
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cmath>
+
+#include "framework/cli/command.h"
+#include "framework/cli/compute_options.h"
+#include "framework/cli/interruption.h"
+#include "framework/cli/output.h"
+#include "framework/cli/run_observer.h"
+#include "framework/cli/training_run.h"
+#include "framework/cli/version.h"
+#include "framework/core/error.h"
+#include "framework/data/hdf5.h"
+#include "framework/data/utf8.h"
+#include "kernels/parallel.h"
+#include "kernels/simd_target.h"
+
+namespace adder {
+namespace {
+
+struct TrainOptions {
+  std::string config;
+  std::vector<std::string> settings;
+  std::string out;
+  bool resume = false, quiet = false, json = false;
+  ComputeOptions compute;
+};
+
+// ---- what is said before the first step ---------------------------------------------------------
+
+std::string shown_data(const TrainingRun& run) {
+  const auto tokens = [](const TokenSpan& span) { return with_commas(span.size()) + " tokens"; };
+  std::string text =
+      run.train.size() > 0 ? "train " + tokens(run.train) : run.config.data.batches + " (ready-made batches)";
+  text += run.validation.size() > 0 ? ", validation " + tokens(run.validation) : ", no validation";
+  return text + (run.test.size() > 0 ? ", test " + tokens(run.test) : "");
+}
+
+std::string shown_batches(const Config& c) {
+  const std::string parts =
+      c.training.accumulate > 1 ? std::to_string(c.training.accumulate) + " times " : "";
+  return parts + std::to_string(c.training.batch_size) + " sequences of " +
+         std::to_string(c.training.context_length) + " tokens a step, " + with_commas(c.training.steps) +
+         " steps";
+}
+
+void introduce(const TrainingRun& run, Trainer& trainer, const RunFolder& folder) {
+  const Config& c = run.config;
+  const std::string vocabulary = with_commas(trainer.model().vocabulary()) + " ids";
+  const int threads = kernels::threads();
+  std::vector<std::pair<std::string, std::string>> rows = {
+      {"model", c.model.architecture + ", " + with_commas(trainer.model().parameters().count()) +
+                    " parameters, " + c.precision},
+      {"data", shown_data(run)},
+      {"tokenizer", run.tokenizer ? run.tokenizer->name() + ", " + vocabulary : "none, " + vocabulary},
+      {"batches", shown_batches(c)},
+      {"machine",
+       std::to_string(threads) + (threads == 1 ? " thread, " : " threads, ") + kernels::simd_target()},
+      {"run folder", folder.path()},
+  };
+  if (!c.initialize.from.empty()) rows.insert(rows.begin() + 1, {"weights", c.initialize.from});
+  if (trainer.steps_done() > 0) rows.emplace_back("resumed", "at step " + with_commas(trainer.steps_done()));
+  const std::string text = aligned(rows);
+  note(version_line() + "\n" + text.substr(0, text.size() - 1));
+}
+
+// ---- and after the last -------------------------------------------------------------------------
+
+struct Best {
+  int64_t step = -1;
+  double loss = std::nan("");
+};
+
+Best best_of(const RunFolder& folder) {
+  try {
+    const Hdf5File file = Hdf5File::open(folder.best_path());
+    return {file.read_int64("/state/best_step"), file.read_double("/state/best_loss")};
+  } catch (const UnreadableError&) {
+    return {};  // the run kept none
+  }
+}
+
+// How the training text begins: a prompt that the tokenizer is sure to know.
+std::string example_prompt(const TrainingRun& run) {
+  constexpr int64_t kTokens = 16;
+  std::string bytes;
+  for (int64_t i = 0; i < std::min(kTokens, run.train.size()); ++i)
+    bytes += run.tokenizer->decode(run.train[i]);
+  std::string text = StreamDecoder().push(bytes);
+  const auto control = std::find_if(text.begin(), text.end(), [](char c) { return uint8_t(c) < 32; });
+  text.erase(control, text.end());
+  return text.empty() ? "The " : text;
+}
+
+void suggest(const TrainingRun& run, const RunFolder& folder) {
+  const std::string where = shell_quoted(folder.path());
+  std::vector<std::pair<std::string, std::string>> rows = {{"run folder", folder.path()}};
+  if (run.tokenizer && run.train.size() > 0) {
+    rows.emplace_back("try", "adder generate " + where + " --prompt " + shell_quoted(example_prompt(run)));
+    if (run.validation.size() > 0) rows.emplace_back("", "adder eval " + where + " --by-position");
+  }
+  rows.emplace_back(rows.size() == 1 ? "try" : "", "adder inspect " + where);
+  print(aligned(rows));
+}
+
+JsonValue result_json(const Trainer& trainer, const RunObserver& observer, const RunFolder& folder,
+                      double seconds, bool finished) {
+  const Best best = best_of(folder);
+  JsonValue result = JsonValue::object();
+  result.set("run", folder.path());
+  result.set("finished", finished);
+  result.set("step", trainer.steps_done());
+  result.set("tokens", trainer.tokens());
+  result.set("seconds", seconds);
+  if (observer.last_step()) result.set("train_loss", observer.last_step()->loss);
+  if (observer.last_evaluation()) result.set("eval_loss", *observer.last_evaluation());
+  if (best.step >= 0) {
+    result.set("best_step", best.step);
+    result.set("best_loss", best.loss);
+  }
+  if (!observer.last_checkpoint().empty()) result.set("checkpoint", observer.last_checkpoint());
+  return result;
+}
+
+std::string result_line(const Trainer& trainer, const RunObserver& observer, const RunFolder& folder,
+                        double seconds) {
+  std::string line =
+      with_commas(trainer.steps_done()) + " steps, " + with_commas(trainer.tokens()) + " tokens";
+  if (observer.last_step())
+    line += " in " + duration(seconds) + "; train loss " + decimals(observer.last_step()->loss, 4);
+  if (observer.last_evaluation()) line += ", validation loss " + decimals(*observer.last_evaluation(), 4);
+  const Best best = best_of(folder);
+  if (best.step >= 0) line += " (best " + decimals(best.loss, 4) + " at step " + with_commas(best.step) + ")";
+  return line;
+}
+
+std::string resume_command(const TrainOptions& options, const RunFolder& folder) {
+  std::string text = "adder train " + shell_quoted(options.config);
+  for (const std::string& setting : options.settings) text += " --set " + shell_quoted(setting);
+  return text + " --out " + shell_quoted(folder.path()) + " --resume";
+}
+
+// ---- the command --------------------------------------------------------------------------------
+
+Config load(const TrainOptions& options, const ModelFactory& factory) {
+  std::vector<std::string> settings = options.settings;
+  if (!options.compute.device.empty()) settings.push_back("device=\"" + options.compute.device + "\"");
+  return load_config(options.config, settings, factory);
+}
+
+int train_here(const TrainOptions& options, TrainingRun& run, const RunFolder& folder) {
+  Trainer trainer(run.config, std::move(run.model), *run.batches);
+  const Interruption interruption;
+  folder.create();
+  const RunLock lock(folder);
+  check_folder(folder, options.resume);  // again: another process may have been quicker
+  if (options.resume) resume(trainer, folder, run.identity, warn);
+  RunObserver observer(run, options.quiet);
+  const auto start = std::chrono::steady_clock::now();
+  const bool done_before = trainer.steps_done() >= run.config.training.steps;
+  Outcome outcome = Outcome::finished;
+  if (done_before) {
+    note(folder.path() + ": finished already, at step " + std::to_string(trainer.steps_done()) +
+         "; a larger training.steps goes on");
+  } else {
+    folder.write_config(to_json(run.config));
+    if (!options.quiet) introduce(run, trainer, folder);
+    outcome = train(trainer, folder, run.identity, observer, [&] { return interruption.requested(); });
+  }
+  observer.progress().clear();
+  const bool finished = outcome == Outcome::finished;
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (!finished)
+    note("stopped at step " + std::to_string(trainer.steps_done()) + ", saved as " +
+         observer.last_checkpoint() + "; to go on:\n  " + resume_command(options, folder));
+  if (options.json) {
+    print_json(result_json(trainer, observer, folder, seconds, finished));
+  } else if (finished) {
+    print(result_line(trainer, observer, folder, seconds) + "\n");
+    suggest(run, folder);
+  }
+  return finished ? int(kOk) : interruption.exit_code();
+}
+
+int train_command(const TrainOptions& options, const ModelFactory& factory) {
+  options.compute.apply();
+  const Config config = load(options, factory);
+  const RunFolder folder(options.out.empty() ? "runs/" + config.name : options.out);
+  check_folder(folder, options.resume);
+  TrainingRun run = prepare_run(config, folder, options.resume, factory);
+  return train_here(options, run, folder);
+}
+
+}  // namespace
+
+Action declare_train(CLI::App& app) {
+  auto options = std::make_shared<TrainOptions>();
+  app.add_option("CONFIG", options->config, "the config file, such as configs/mamba_tiny.json")
+      ->required()
+      ->type_name("FILE");
+  app.add_option("--set", options->settings, "overrides a key of the config; may be given again")
+      ->type_name("KEY.PATH=VALUE")
+      ->expected(1)
+      ->take_all()
+      ->allow_extra_args(false);
+  app.add_option("--out", options->out, "the run's folder; default: runs/<name>")->type_name("DIR");
+  app.add_flag("--resume", options->resume, "go on with the run in that folder, to the same bits");
+  app.add_flag("--quiet", options->quiet, "no progress, only warnings and the result");
+  app.add_flag("--json", options->json, "the result as one JSON document");
+  declare_compute(app, options->compute);
+  app.footer("Ctrl-C finishes the step, saves and exits with 130; a second one quits at once.");
+  return [options](const ModelFactory& factory) { return train_command(*options, factory); };
+}
+
+}  // namespace adder
