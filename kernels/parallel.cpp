@@ -126,9 +126,11 @@ void* scratch_bytes(size_t bytes, int slot) {
   Buffer& b = buffers[slot];
   if (b.size < bytes) {
     std::free(b.memory);
-    b.size = (bytes + bytes / 4 + 63) / 64 * 64;
-    b.memory = std::aligned_alloc(64, b.size);
+    b.size = 0;
+    const size_t size = (bytes + bytes / 4 + 63) / 64 * 64;
+    b.memory = std::aligned_alloc(64, size);
     if (!b.memory) throw std::bad_alloc();
+    b.size = size;
   }
   return b.memory;
 }

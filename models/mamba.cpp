@@ -32,10 +32,10 @@ Var use_if(Pass& pass, Parameter* parameter) { return parameter ? use(pass, *par
 }  // namespace
 
 void MambaOptions::fields(Fields& f) {
-  f("d_state", d_state, "state of each channel", at_least(1));
-  f("d_conv", d_conv, "taps of the causal convolution", at_least(1));
-  f("expand", expand, "channels in the mixer, as a multiple of d_model", at_least(1));
-  f("dt_rank", dt_rank, "rank of the time step's projection; 0: d_model / 16, rounded up", at_least(0));
+  f("d_state", d_state, "state of each channel", size_range());
+  f("d_conv", d_conv, "taps of the causal convolution", size_range());
+  f("expand", expand, "channels in the mixer, as a multiple of d_model", size_range());
+  f("dt_rank", dt_rank, "rank of the time step's projection; 0: d_model / 16, rounded up", size_range(0));
   f("bias", bias, "whether in_proj and out_proj have biases");
   f("conv_bias", conv_bias, "whether the convolution has a bias");
   f("dt_min", dt_min, "least time step at the start", above(0));

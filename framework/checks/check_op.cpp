@@ -6,6 +6,7 @@
 
 #include "framework/core/error.h"
 #include "framework/core/random.h"
+#include "framework/ops/view.h"
 #include "kernels/parallel.h"
 #include "kernels/simd_target.h"
 
@@ -16,16 +17,22 @@ constexpr double kStep = 1e-50;  // complex step: no subtraction, hence no cance
 
 struct Outcome {
   std::vector<Tensor> outputs, gradients;  // gradients: undefined where the input wants none or got none
+  std::vector<Tensor> whole;               // strided: gradients of the wider buffers that inputs are cut from
 };
 
-// Where an input lives: alone, or inside a wider buffer whose other elements are NaN.
-Tensor placed(const Tensor& x, bool strided) {
-  if (!strided || x.rank() == 0 || x.dtype() == DType::i32) return x;
-  Shape wide = x.shape();
-  wide.back() += 3;
-  const Tensor view = Tensor::full(wide, NAN, x.dtype()).narrow(-1, 1, x.dim(-1));
-  view.copy_from(x);
-  return view;
+// A strided tensor is columns [1, 1 + n) of a wider buffer whose other elements are NaN.
+constexpr int64_t kColumnsBefore = 1, kColumnsAround = 3;
+
+Tensor widened(const Tensor& x) {
+  Shape shape = x.shape();
+  shape.back() += kColumnsAround;
+  const Tensor wide = Tensor::full(shape, NAN, x.dtype());
+  wide.narrow(-1, kColumnsBefore, x.dim(-1)).copy_from(x);
+  return wide;
+}
+
+Tensor strided(const Tensor& x) {
+  return x.rank() == 0 ? x : widened(x).narrow(-1, kColumnsBefore, x.dim(-1));
 }
 
 struct Run {
@@ -48,23 +55,33 @@ Outcome run(const OpCase& c, const std::vector<Tensor>& adjoints, const Run& how
       inputs.emplace_back(x);
       continue;
     }
-    parameters[i].value = placed(x.to(how.dtype), how.strided);
+    const Tensor value = x.to(how.dtype);
     if (how.only_input >= 0 && how.only_input != int(i)) {
-      inputs.emplace_back(parameters[i].value);
+      inputs.emplace_back(value);
       continue;
     }
+    const bool cut = how.strided && x.rank() > 0;
+    parameters[i].value = cut ? widened(value) : value;
     if (how.gradient_start != 0) parameters[i].grad = Tensor::full(x.shape(), how.gradient_start, how.dtype);
-    inputs.push_back(tape.use(parameters[i]));
+    const Var used = tape.use(parameters[i]);
+    inputs.push_back(cut ? ops::narrow(used, -1, kColumnsBefore, x.dim(-1)) : used);
   }
   Outcome result;
   const std::vector<Var> outputs = c.op(inputs);
   for (const Var& y : outputs) result.outputs.push_back(y.value().clone());
   std::vector<std::pair<Var, Tensor>> seeds;
-  for (size_t j = 0; j < outputs.size() && j < adjoints.size(); ++j)
-    if (outputs[j].tape() && (how.only_output < 0 || how.only_output == int(j)))
-      seeds.emplace_back(outputs[j], adjoints[j].to(how.dtype));
+  for (size_t j = 0; j < outputs.size() && j < adjoints.size(); ++j) {
+    if (!outputs[j].tape() || (how.only_output >= 0 && how.only_output != int(j))) continue;
+    const Tensor adjoint = adjoints[j].to(how.dtype);
+    seeds.emplace_back(outputs[j], how.strided ? strided(adjoint) : adjoint);
+  }
   tape.backward(seeds);
-  for (auto& p : parameters) result.gradients.push_back(p.grad);
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    const Tensor grad = parameters[i].grad;
+    const bool cut = how.strided && grad.defined() && grad.rank() > 0;
+    result.gradients.push_back(cut ? grad.narrow(-1, kColumnsBefore, c.inputs[i].dim(-1)) : grad);
+    result.whole.push_back(cut ? grad : Tensor());
+  }
   return result;
 }
 
@@ -153,6 +170,22 @@ class Checker {
       same_bits(what + ", output " + std::to_string(j), a.outputs[j], b.outputs[j]);
     for (size_t i = 0; i < a.gradients.size(); ++i)
       same_bits(what + ", gradient " + std::to_string(i), a.gradients[i], b.gradients[i]);
+  }
+
+  // Columns of a gradient that the op's input is not cut from: nothing may reach them.
+  void zero_around(const std::string& what, const Outcome& outcome) {
+    for (size_t i = 0; i < outcome.whole.size(); ++i) {
+      const Tensor& whole = outcome.whole[i];
+      if (!whole.defined()) continue;
+      const int64_t columns = whole.dim(-1), end = columns - (kColumnsAround - kColumnsBefore);
+      for (int64_t k = 0; k < whole.size(); ++k) {
+        const int64_t column = k % columns;
+        if ((column >= kColumnsBefore && column < end) || whole.item(k) == 0) continue;
+        fail(what + ", gradient " + std::to_string(i) + ": element " + std::to_string(k) +
+             " outside the input is " + number(whole.item(k)) + ", expected 0");
+        break;
+      }
+    }
   }
 
   CheckReport report(const std::string& what_ran) const {
@@ -261,7 +294,9 @@ CheckReport check_op(const std::string& op_name, const OpCase& c) {
           checker.near(label + " gradient of input " + std::to_string(i) + " from output " + std::to_string(j) + " alone",
                        alone.gradients[i], gradient_of(i, int(j)), tolerance);
     }
-    checker.same_bits(label + ", strided inputs", base, run(c, adjoints, {.dtype = dtype, .strided = true}));
+    const Outcome strided = run(c, adjoints, {.dtype = dtype, .strided = true});
+    checker.same_bits(label + ", strided", base, strided);
+    checker.zero_around(label + ", strided", strided);
     ran = check_variants(checker, c, adjoints, dtype, base);
   }
   return checker.report("float32, float64, complex-step gradients, adding, strided, poisoned; " + ran);

@@ -3,7 +3,7 @@
 // What it does, in float32 and in float64, on poisoned buffers:
 //   value and every gradient against the reference, differentiated by complex step (exact, nothing to tune);
 //   gradients added, not assigned; each output used alone; each input alone wanting a gradient;
-//   strided inputs, 1 thread against several, and every SIMD target: the same bits.
+//   strided inputs, gradients and adjoints, 1 thread against several, and every SIMD target: the same bits.
 #pragma once
 #include <complex>
 #include <functional>

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cmath>
 #include <chrono>
 #include <iostream>
 #include <iterator>
@@ -30,7 +31,7 @@ struct GenerateOptions {
 
 void check(const GenerateOptions& o) {
   if (o.tokens < 0) throw UsageError("--tokens is " + std::to_string(o.tokens) + ", expected 0 or more");
-  if (!(o.sampling.temperature >= 0))
+  if (!(o.sampling.temperature >= 0) || !std::isfinite(o.sampling.temperature))
     throw UsageError("--temperature is " + significant(o.sampling.temperature, 6) +
                      ", expected 0 (always the likeliest) or more");
   if (o.seed < 0) throw UsageError("--seed is " + std::to_string(o.seed) + ", expected 0 or more");

@@ -19,6 +19,7 @@ namespace {
 }
 
 std::string formatted(const char* format, int digits, double x) {
+  if (std::isnan(x)) return "nan";  // without the sign that printf shows
   char text[400];
   std::snprintf(text, sizeof text, format, digits, x);
   return text;

@@ -1,6 +1,7 @@
 // From argc and argv to an exit code: one place where every error becomes a line on stderr.
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <csignal>
 #include <iostream>
 #include <new>
 
@@ -85,6 +86,7 @@ int parse_and_run(int argc, char** argv, const ModelFactory& factory) {
 }  // namespace
 
 int run(int argc, char** argv, const ModelFactory& factory) {
+  std::signal(SIGXFSZ, SIG_IGN);  // a write beyond the file-size limit then fails with an error that can be told
   try {
     return parse_and_run(argc, argv, factory);
   } catch (const Error& problem) {

@@ -12,7 +12,7 @@ class RunObserver : public TrainingObserver {
   RunObserver(const TrainingRun& run, bool quiet);
 
   void on_step(const StepReport& report) override;
-  // A full pass over the validation tokens; nanoGPT's estimate, too, if evaluation.random_windows asks for it.
+  // A full pass over the validation tokens; nanoGPT's estimate, too, if evaluation.random_windows asks.
   std::optional<EvaluationSummary> evaluate(Trainer& trainer) override;
   void on_evaluation(int64_t step, const EvaluationSummary& summary, bool best) override;
   void on_checkpoint(int64_t step, const std::string& path) override;

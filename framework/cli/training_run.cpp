@@ -27,7 +27,7 @@ std::string place_of(const Config& config, const std::string& key) {
 // ---- the run that is resumed --------------------------------------------------------------------
 
 std::optional<LoadedModel> stored_run(const RunFolder& folder, const ModelFactory& factory) {
-  const auto latest = find_latest(folder.path());
+  const auto latest = find_resumable(folder.path());
   if (!latest) return std::nullopt;
   return load_model(latest->path, factory);
 }
@@ -49,8 +49,7 @@ void refuse_changes(const LoadedModel& stored, const Config& now) {
     list += "\n  " + path + " was " + value_at(stored.config, path) + ", now " + value_at(now, path);
   if (list.empty()) return;
   throw UsageError(stored.path + " was trained with another config:" + list +
-                   "\nA resumed run may change training.steps, schedule.decay_steps, evaluation, checkpoint "
-                   "and logging only;"
+                   "\nA resumed run may change name, training.steps, evaluation, checkpoint and logging only;"
                    " put the others back, or begin anew in another --out");
 }
 

@@ -41,28 +41,28 @@ void OptimizerConfig::fields(Fields& f) {
 void ScheduleConfig::fields(Fields& f) {
   f.choice("name", name, {"constant", "cosine", "linear", "wsd"},
            "shape of the rate after warmup; wsd: warmup, stable, decay");
-  f("warmup_steps", warmup_steps, "steps of linear rise to learning_rate", at_least(0));
+  f("warmup_steps", warmup_steps, "steps of linear rise to learning_rate", count_range(0));
   f("decay_steps", decay_steps,
-    "step at which min_learning_rate is reached; 0: training.steps, fixed at the start", at_least(0));
+    "step at which min_learning_rate is reached; 0: training.steps, fixed at the start", count_range(0));
   f("min_learning_rate", min_learning_rate, "the rate at the end of the decay", at_least(0));
   f("decay_fraction", decay_fraction, "wsd: share of decay_steps, at its end, in which the rate falls",
     between(0, 1));
 }
 
 void TrainingConfig::fields(Fields& f) {
-  f("steps", steps, "optimizer steps", at_least(1));
-  f("batch_size", batch_size, "sequences a pass", at_least(1));
-  f("context_length", context_length, "tokens a sequence", at_least(1));
+  f("steps", steps, "optimizer steps", count_range(1));
+  f("batch_size", batch_size, "sequences a pass", size_range());
+  f("context_length", context_length, "tokens a sequence", count_range(1));
   f("clip_norm", clip_norm, "largest global norm of the gradient; 0: no clipping", at_least(0));
-  f("accumulate", accumulate, "passes whose gradients are averaged into one step", at_least(1));
+  f("accumulate", accumulate, "passes whose gradients are averaged into one step", size_range());
 }
 
 void EvaluationConfig::fields(Fields& f) {
   f("every", every, "steps between evaluations; 0: only at the end", at_least(0));
-  f("window", window, "tokens that are seen at once; 0: training.context_length", at_least(0));
-  f("stride", stride, "tokens from window to window; 0: window", at_least(0));
+  f("window", window, "tokens that are seen at once; 0: training.context_length", count_range(0));
+  f("stride", stride, "tokens from window to window; 0: window", count_range(0));
   f("random_windows", random_windows,
-    "random batches averaged besides the full pass, as nanoGPT does; 0: none", at_least(0));
+    "random batches averaged besides the full pass, as nanoGPT does; 0: none", count_range(0));
 }
 
 void CheckpointConfig::fields(Fields& f) {

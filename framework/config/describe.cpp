@@ -27,6 +27,8 @@ void set_range(JsonValue& schema, const Range& range) {
   if (std::isfinite(range.low)) schema.set(range.low_open ? "exclusiveMinimum" : "minimum", bound(range.low));
   if (std::isfinite(range.high))
     schema.set(range.high_open ? "exclusiveMaximum" : "maximum", bound(range.high));
+  else if (std::isfinite(range.cap))
+    schema.set("maximum", bound(range.cap));
 }
 
 JsonValue list_of(const std::vector<std::string>& strings) {

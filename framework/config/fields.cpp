@@ -21,6 +21,8 @@ std::string quoted(const std::string& word) { return dump(JsonValue(word)); }
 }  // namespace
 
 Range at_least(double low) { return {.low = low}; }
+Range size_range(double low) { return {.low = low, .cap = 1 << 24}; }
+Range count_range(double low) { return {.low = low, .cap = 2147483647.0}; }
 Range above(double low) { return {.low = low, .low_open = true}; }
 Range between(double low, double high) { return {.low = low, .high = high}; }
 Range half_open(double low, double high) { return {.low = low, .high = high, .high_open = true}; }
@@ -138,6 +140,7 @@ class Reader : public Fields {
     if (given.is(Kind::number) && given.number == std::floor(given.number) && std::abs(given.number) < 1e15)
       refuse(field, given, "; write " + std::to_string(int64_t(given.number)));
     if (!given.is(Kind::integer) || !field.range.contains(double(given.integer))) refuse(field, given);
+    if (double(given.integer) > field.range.cap) refuse(field, given, "; the most is " + std::to_string(int64_t(field.range.cap)));
     target = given.integer;
   }
 

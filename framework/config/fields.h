@@ -22,11 +22,15 @@ struct Range {
   double low = -std::numeric_limits<double>::infinity();
   double high = std::numeric_limits<double>::infinity();
   bool low_open = false, high_open = false;  // open: the bound itself is not allowed
+  // The most that can be handled: beyond it sizes would overflow. Told only to who exceeds it.
+  double cap = std::numeric_limits<double>::infinity();
   bool contains(double x) const;
   std::string text() const;  // " of at least 1", " between 0 and 1", "" for any
 };
 Range at_least(double low);
 Range above(double low);
+Range size_range(double low = 1);  // of a model or batch: at most 2^24
+Range count_range(double low);     // of steps and tokens: at most 2^31 - 1
 Range between(double low, double high);    // both included
 Range half_open(double low, double high);  // low included, high not
 

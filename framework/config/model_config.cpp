@@ -4,8 +4,8 @@ namespace adder {
 
 void ModelConfig::fields(Fields& f) {
   f("architecture", architecture, "the kind of block; it brings keys of its own");
-  f("d_model", d_model, "width of the residual stream", at_least(1));
-  f("n_layers", n_layers, "number of blocks", at_least(1));
+  f("d_model", d_model, "width of the residual stream", size_range());
+  f("n_layers", n_layers, "number of blocks", size_range());
   // Visitors that only look share this list with the reader; the object itself was made non-const.
   if (mixer) const_cast<Options&>(*mixer).fields(f);
   f("tie_embeddings", tie_embeddings, "the head's weight is the embedding's");

@@ -34,6 +34,25 @@ bool finite(const Tensor& x) {
   return true;
 }
 
+// Elements from the first to the last in memory, counting both.
+int64_t extent(const Tensor& x) {
+  int64_t last = 0;
+  for (int axis = 0; axis < x.rank(); ++axis) last += (x.dim(axis) - 1) * x.stride(axis);
+  return last + 1;
+}
+
+// Whether two views of one buffer may have an element in common. Exact for parts of one split.
+bool may_overlap(const Tensor& a, const Tensor& b) {
+  if (!a.same_storage(b) || a.size() == 0 || b.size() == 0) return false;
+  const auto address = [](const Tensor& x) { return reinterpret_cast<intptr_t>(x.raw()); };
+  const int64_t start = (address(b) - address(a)) / int64_t(bytes_of(a.dtype()));
+  if (start >= extent(a) || -start >= extent(b)) return false;
+  if (!a.rows_collapse() || !b.rows_collapse() || a.row_stride() != b.row_stride()) return true;
+  // Modulo the row stride every row of a covers [0, columns of a), and every row of b starts at `offset`.
+  const int64_t step = a.row_stride(), offset = (start % step + step) % step;
+  return offset < a.columns() || offset + b.columns() > step;
+}
+
 }  // namespace
 
 Tape* Var::tape() const { return node_ ? node_->tape : nullptr; }
@@ -50,6 +69,12 @@ Tensor Node::into() {
 void Node::give(const Tensor& adjoint) {
   if (adjoint.shape() != shape)
     throw Error("[tape] an adjoint has shape " + to_string(adjoint.shape()) + ", expected " + to_string(shape));
+  if (adjoint.dtype() != dtype)
+    throw Error(std::string("[tape] an adjoint has dtype ") + name(adjoint.dtype()) + ", expected " +
+                name(dtype) + ", as its variable has");
+  if (adjoint.device() != device)
+    throw Error(std::string("[tape] an adjoint is on device ") + kernels::name(adjoint.device()) +
+                ", expected " + kernels::name(device) + ", as its variable is");
   if (!parent && !grad.defined()) {
     grad = adjoint;
     borrowed = true;
@@ -64,15 +89,29 @@ Tensor Node::gathered() const {
   return whole.defined() ? view(whole) : Tensor();
 }
 
-// A view across a middle axis has uneven rows, and a variable that is an input twice would be written to by one
-// kernel through two pointers: both gather aside.
-Tensor Adjoints::in(size_t i) const {
+const Node* Node::root() const {
+  const Node* node = this;
+  while (node->parent) node = node->parent.get();
+  return node;
+}
+
+// One kernel would write to the same elements through two pointers.
+bool Adjoints::meets_an_earlier_input(size_t i) const {
+  Node* node = inputs_[i].get();
+  for (size_t j = 0; j < i; ++j) {
+    Node* earlier = inputs_[j].get();
+    if (!earlier || earlier->root() != node->root()) continue;
+    if (earlier == node || may_overlap(earlier->into(), node->into())) return true;
+  }
+  return false;
+}
+
+// Gathered aside: what meets an earlier input, and a view with uneven rows (where `dense`: not contiguous).
+Tensor Adjoints::gradient(size_t i, bool dense) const {
   Node* node = inputs_[i].get();
   if (!node) return {};
-  bool twice = false;
-  for (size_t j = 0; j < i; ++j) twice = twice || inputs_[j].get() == node;
-  if (!twice)
-    if (const Tensor grad = node->into(); grad.rows_collapse()) return grad;
+  if (!meets_an_earlier_input(i))
+    if (const Tensor grad = node->into(); dense ? grad.contiguous() : grad.rows_collapse()) return grad;
   aside_.emplace_back(node, Tensor::zeros(node->shape, node->dtype, node->device));
   return aside_.back().second;
 }

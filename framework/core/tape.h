@@ -61,6 +61,7 @@ struct Node {
   Tensor into();                                     // the gradient to add into, zeroed when new
   void give(const Tensor& adjoint);                  // adds it; takes it over where nothing was there
   Tensor gathered() const;                           // undefined where nothing reached it
+  const Node* root() const;                          // whose gradient holds this one: itself, unless a view
 };
 
 // What a backward function sees: adjoints of its outputs, gradients of its inputs.
@@ -70,11 +71,16 @@ class Adjoints {
       : outputs_(outputs), inputs_(inputs) {}
   Tensor out(size_t i) const { return outputs_[i]->gathered(); }        // undefined: this output was not used
   bool wants(size_t i) const { return inputs_[i] != nullptr; }
-  Tensor in(size_t i) const;                         // add into it, rows are even (rows_collapse); undefined: skip
+  // The gradient to add into; its rows are even (rows_collapse). Undefined: not wanted, skip it.
+  Tensor in(size_t i) const { return gradient(i, false); }
+  Tensor in_dense(size_t i) const { return gradient(i, true); }         // the same, contiguous
   void give(size_t i, const Tensor& adjoint) const { if (inputs_[i]) inputs_[i]->give(adjoint); }
   void finish() const;                               // the tape calls it after the backward function
 
  private:
+  Tensor gradient(size_t i, bool dense) const;
+  bool meets_an_earlier_input(size_t i) const;
+
   const std::vector<std::shared_ptr<Node>>& outputs_;
   const std::vector<std::shared_ptr<Node>>& inputs_;
   mutable std::vector<std::pair<Node*, Tensor>> aside_;  // gradients that could not be added into in place

@@ -5,7 +5,6 @@
 #include <limits>
 #include <map>
 #include <mutex>
-#include <numeric>
 
 #include "framework/core/error.h"
 #include "kernels/parallel.h"
@@ -24,7 +23,13 @@ std::string to_string(const Shape& shape) {
 }
 
 int64_t element_count(const Shape& shape) {
-  return std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
+  int64_t count = 1;
+  for (int64_t extent : shape) {
+    // one more factor of 8 must fit: bytes of the widest element
+    if (extent < 0 || __builtin_mul_overflow(count, extent, &count) || count > INT64_MAX / 8)
+      throw Error("[tensor] shape " + to_string(shape) + " can't be held: its size overflows; a size is too large");
+  }
+  return count;
 }
 
 void refuse_dtype(DType dtype) { throw Error(std::string("expected float32 or float64, found ") + name(dtype)); }
@@ -54,16 +59,25 @@ struct Arena {
 
   void* take(Device device, size_t size) {
     const std::lock_guard lock(mutex);
+    void* memory = cached(device, size);
+    if (!memory) {
+      memory = kernels::allocate(device, size);
+      ++system_allocations;
+    }
     in_use += int64_t(size);
     peak = std::max(peak, in_use);
+    return memory;
+  }
+
+  // A buffer given back before, or null.
+  void* cached(Device device, size_t size) {
     auto& list = free_lists[int(device)];
     if (const auto found = list.find(size); found != list.end()) {
       void* memory = found->second;
       list.erase(found);
       return memory;
     }
-    ++system_allocations;
-    return kernels::allocate(device, size);
+    return nullptr;
   }
 
   void give_back(Device device, void* memory, size_t size) {

@@ -69,7 +69,7 @@ std::vector<std::string> matches(const std::string& pattern, const std::string& 
 }  // namespace
 
 MappedFile::MappedFile(const std::string& path) {
-  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   struct stat info {};
   if (file.fd < 0 || ::fstat(file.fd, &info) < 0)
     throw UnreadableError(path + ": can't be opened: " + because(errno));

@@ -1,6 +1,7 @@
 #include "framework/data/tokenizer.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <numeric>
@@ -148,10 +149,12 @@ TokenizerPtr char_tokenizer(std::span<const Text> texts) {
 }
 
 TokenizerPtr load_tokenizer(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
+  std::error_code ignored;
+  std::ifstream file;
+  if (std::filesystem::is_regular_file(path, ignored)) file.open(path, std::ios::binary);
   std::ostringstream text;
-  if (file) text << file.rdbuf();
-  if (!file)
+  if (file.is_open()) text << file.rdbuf();
+  if (!file.is_open() || !file)
     throw UnreadableError("data.tokenizer: " + path +
                           ": no such file; expected \"byte\", \"char\" or the path of a tokenizer's JSON");
   return Tokenizer::from_json(text.str(), path);

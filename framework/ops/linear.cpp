@@ -20,7 +20,7 @@ void backward(const Tensor& x, const Tensor& w, const Adjoints& g) {
     KERNEL(matmul, T)(x.device(), {.m = n, .n = k, .k = rows, .a = dy.data<T>(), .a_row = 1, .a_col = dy.row_stride(),
                                    .b = x.data<T>(), .b_row = x.row_stride(), .b_col = 1,
                                    .c = dw.data<T>(), .c_row = dw.row_stride(), .accumulate = true});
-  if (db.defined()) KERNEL(column_sum, T)(x.device(), {.x = matrix<const T>(dy), .sum = db.data<T>()});
+  if (db.defined()) KERNEL(column_sum, T)(x.device(), {.x = matrix<const T>(dy), .sum = pointer<T>(db)});
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 namespace adder::ops {
 namespace {
 
-// The inputs as tensors with evenly spaced rows; kept alive for backward.
+// The inputs with evenly spaced rows, or dense where kernels take a pointer; kept alive for backward.
 struct Kept {
   Tensor u, delta, A, B, C, D, z, delta_bias, h0, resets, boundaries;
 };
@@ -28,9 +28,10 @@ template <class T>
 void backward(const Kept& kept, bool softplus, const Adjoints& g) {
   auto s = scan_of<T>(kept, softplus);
   const Tensor dy = g.out(0).defined() ? g.out(0).with_even_rows() : Tensor();
-  const Tensor dlast = g.out(1).defined() ? g.out(1).reshape(g.out(1).shape()) : Tensor();
+  const Tensor dlast = dense(g.out(1));
+  const auto by_pointer = [](size_t i) { return i == 2 || i == 8; };  // A, h0
   std::vector<Tensor> d;
-  for (size_t i = 0; i < 9; ++i) d.push_back(g.in(i));
+  for (size_t i = 0; i < 9; ++i) d.push_back(by_pointer(i) ? g.in_dense(i) : g.in(i));
   s.boundaries = kept.boundaries.data<T>();
   s.dy = matrix<const T>(dy), s.dlast = pointer<const T>(dlast);
   s.du = matrix<T>(d[0]), s.ddelta = matrix<T>(d[1]), s.dA = pointer<T>(d[2]);
@@ -58,9 +59,8 @@ SelectiveScanResult selective_scan(const SelectiveScanInputs& in, bool delta_sof
   return by_dtype(in.u.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const auto even = [](const Var& v) { return v.defined() ? v.value().with_even_rows() : Tensor(); };
-    const auto dense = [](const Var& v) { return v.defined() && !v.value().contiguous() ? v.value().clone() : v.value(); };
-    Kept kept{even(in.u), even(in.delta), dense(in.A), even(in.B), even(in.C), dense(in.D),
-              even(in.z), dense(in.delta_bias), dense(in.h0), in.resets, {}};
+    Kept kept{even(in.u), even(in.delta), dense(in.A.value()), even(in.B), even(in.C), dense(in.D.value()),
+              even(in.z), dense(in.delta_bias.value()), dense(in.h0.value()), dense(in.resets), {}};
     auto s = scan_of<T>(kept, delta_softplus);
     const Tensor y = Tensor::empty({batch, length, channels}, in.u.dtype(), in.u.device());
     const Tensor last = Tensor::empty({batch, channels, state}, in.u.dtype(), in.u.device());

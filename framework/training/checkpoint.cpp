@@ -224,7 +224,7 @@ Checkpoint read_checkpoint(const std::string& path, ReadParts parts) {
   checkpoint.tokenizer_json = file.read_string("/meta/tokenizer");
   checkpoint.data_hash = file.read_string("/meta/data_hash");
   checkpoint.source_json = file.read_string("/meta/source");
-  for (const char* name : {"time", "host", "version"})
+  for (const char* name : {"time", "host", "version", "simd", "threads"})
     if (file.has_attribute("/", name))
       checkpoint.attributes.push_back({name, file.string_attribute("/", name)});
   return checkpoint;

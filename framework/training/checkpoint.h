@@ -47,7 +47,7 @@ struct Checkpoint {
   int64_t data_cursor = 0;
   std::string config_json, tokenizer_json, data_hash;
   std::string source_json;  // names and shapes of imported weights (interop/hugging_face.h)
-  std::vector<std::pair<std::string, std::string>> attributes;  // read back: time, host, version
+  std::vector<std::pair<std::string, std::string>> attributes;  // read back: time, host, version, simd, threads
 };
 
 inline constexpr uint32_t kCheckpointVersion = 1;

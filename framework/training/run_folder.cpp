@@ -52,6 +52,15 @@ bool sound(const std::string& path, const Warn& warn) {
   }
 }
 
+// None where the file is unreadable.
+std::optional<int64_t> stored_step(const std::string& path) {
+  try {
+    return Hdf5File::open(path).read_int64("/state/step");
+  } catch (const UnreadableError&) {
+    return std::nullopt;
+  }
+}
+
 }  // namespace
 
 // ---- names ------------------------------------------------------------------------------------------------
@@ -139,13 +148,14 @@ void RunFolder::mark_best(int64_t step) const {
   write_durably(best, read_text_file(source));  // a file system without hard links
 }
 
-void RunFolder::prune(int64_t keep) const {
+void RunFolder::prune(int64_t keep, int64_t newest) const {
   if (keep <= 0) return;
   const std::vector<CheckpointFile> files = checkpoints();
   int64_t complete = 0;
   bool removed = false;
   for (auto file = files.rbegin(); file != files.rend(); ++file) {
-    if (complete < keep) {
+    if (file->step > newest) continue;
+    if (complete < keep || file->step == newest) {
       complete += looks_complete(file->path);
       continue;
     }
@@ -155,6 +165,22 @@ void RunFolder::prune(int64_t keep) const {
     removed = true;
   }
   if (removed) sync_folder(checkpoint_folder());
+}
+
+void RunFolder::set_aside_after(int64_t step, const Warn& warn) const {
+  std::vector<std::string> paths;
+  for (const CheckpointFile& file : checkpoints())
+    if (file.step > step) paths.push_back(file.path);
+  if (there(best_path()) && stored_step(best_path()).value_or(step + 1) > step) paths.push_back(best_path());
+  for (const std::string& path : paths) {
+    const std::string aside = path + ".damaged";
+    if (rename(path.c_str(), aside.c_str()) != 0)
+      throw Error("cannot rename " + path + " to " + aside + ": " + errno_text());
+    if (warn)
+      warn(path + " is set aside as " + fs::path(aside).filename().string() + ": the run goes on from step " +
+           std::to_string(step));
+  }
+  if (!paths.empty()) sync_folder(checkpoint_folder());
 }
 
 // ---- finding ----------------------------------------------------------------------------------------------
@@ -171,12 +197,15 @@ std::optional<CheckpointFile> find_latest(const std::string& run_folder, const W
 
 namespace {
 
+bool holds_checkpoint(const RunFolder& run) { return there(run.best_path()) || !run.checkpoints().empty(); }
+
 [[noreturn]] void fail_empty(const RunFolder& run) {
   std::string hint;
   if (there((fs::path(run.path()) / "model.safetensors").string()))
     hint =
         "; this looks like a folder of Hugging Face: `adder import " + run.path() + " CHECKPOINT` reads it";
-  const bool some = there(run.best_path()) || !run.checkpoints().empty();
+  const bool some = holds_checkpoint(run);
+  if (some) hint = "; put one of them back from a copy, or train anew in another folder";
   throw UnreadableError(
       run.path() +
       (some ? ": all of its checkpoints are damaged; looked at " : ": holds no checkpoint; looked for ") +
@@ -184,6 +213,13 @@ namespace {
 }
 
 }  // namespace
+
+std::optional<CheckpointFile> find_resumable(const std::string& run_folder, const Warn& warn) {
+  const auto latest = find_latest(run_folder, warn);
+  const RunFolder run(run_folder);
+  if (!latest && holds_checkpoint(run)) fail_empty(run);
+  return latest;
+}
 
 std::string resolve_checkpoint(const std::string& path, bool best, const Warn& warn) {
   std::error_code error;

@@ -40,11 +40,13 @@ class RunFolder {
 
   // Makes best.h5 another name of that step's checkpoint, in one move: it stays when the step's own file is
   // pruned.
-  // (Whoever evaluates between two checkpoints may also write best.h5 itself.)
   void mark_best(int64_t step) const;
-  // Removes all but the newest `keep` checkpoints; incomplete files don't count as kept. 0 or less keeps all.
-  // best.h5 is not touched.
-  void prune(int64_t keep) const;
+  // After step `newest` was written: removes all but the newest `keep` checkpoints up to it; incomplete files
+  // don't count as kept, and `newest` always stays. 0 or less keeps all. best.h5 is not touched.
+  void prune(int64_t keep, int64_t newest) const;
+  // Where a run goes on from `step` because what is newer is damaged: newer step-*.h5 become step-*.h5.damaged,
+  // and so does best.h5 if it is newer or unreadable. Each one is named through warn.
+  void set_aside_after(int64_t step, const Warn& warn = nullptr) const;
 
  private:
   std::string path_;
@@ -53,6 +55,9 @@ class RunFolder {
 // The newest checkpoint whose checksums hold, then best.h5. Damaged ones are named through warn and
 // passed over.
 std::optional<CheckpointFile> find_latest(const std::string& run_folder, const Warn& warn = nullptr);
+// The same for a run that is to go on: none only where the folder holds no checkpoint at all. UnreadableError
+// where there are some but all are damaged.
+std::optional<CheckpointFile> find_resumable(const std::string& run_folder, const Warn& warn = nullptr);
 
 // A checkpoint from what a person typed: a run folder (its last good checkpoint, or its best one) or a
 // checkpoint file. UnreadableError says what was looked for.

@@ -1,6 +1,7 @@
 // The loop of trainer.h. At a step: update, then evaluation, then checkpoint; so a checkpoint holds all that happened up
 // to it, and a run resumed from it does nothing twice.
 #include <cmath>
+#include <filesystem>
 
 #include "framework/core/error.h"
 #include "framework/training/metrics.h"
@@ -9,12 +10,6 @@
 namespace adder {
 namespace {
 
-struct Best {
-  double loss = std::numeric_limits<double>::quiet_NaN();
-  int64_t step = -1;
-  bool improved_by(double other) const { return std::isfinite(other) && !(loss <= other); }
-};
-
 class Loop {
  public:
   Loop(Trainer& trainer, const RunFolder& run, const RunIdentity& identity, TrainingObserver& observer)
@@ -22,7 +17,6 @@ class Loop {
         metrics_(run.metrics_path()) {}
 
   Outcome run(const std::function<bool()>& stop) {
-    restore_best();
     const int64_t first = trainer_.steps_done();
     observer_.on_start(trainer_, first);
     while (trainer_.steps_done() < config_.training.steps) {
@@ -41,15 +35,6 @@ class Loop {
  private:
   static bool due(int64_t step, int64_t every, bool last) { return last || (every > 0 && step % every == 0); }
 
-  // Where a run goes on, the best loss so far stands in the checkpoint that it went on from.
-  void restore_best() {
-    if (trainer_.steps_done() == 0) return;
-    const Checkpoint c = read_checkpoint(run_.checkpoint_path(trainer_.steps_done()), ReadParts::model);
-    best_ = {c.best_loss, c.best_step};
-    // a crash may have come between a best checkpoint and its mark
-    if (c.best_step == trainer_.steps_done() && config_.checkpoint.keep_best) run_.mark_best(c.best_step);
-  }
-
   void log(const StepReport& r, bool last) {
     if (!due(r.step, config_.logging.every, last)) return;
     metrics_.write(r.step, {{"train/loss", r.loss}, {"grad_norm", r.grad_norm}, {"learning_rate", r.learning_rate},
@@ -58,19 +43,20 @@ class Loop {
 
   // True where this is the best loss so far and its checkpoint is to be kept.
   bool evaluate(int64_t step) {
+    trainer_.require_finite_parameters();
     const auto summary = observer_.evaluate(trainer_);
     if (!summary) return false;
     metrics_.write(step, summary->metrics);
-    const bool improved = best_.improved_by(summary->loss);
-    if (improved) best_ = {summary->loss, step};
+    const bool improved = std::isfinite(summary->loss) && !(trainer_.best().loss <= summary->loss);
+    if (improved) trainer_.set_best({summary->loss, step});
     observer_.on_evaluation(step, *summary, improved);
     return improved && config_.checkpoint.keep_best;
   }
 
   void save(int64_t step, bool best) {
+    trainer_.require_finite_parameters();
     metrics_.sync();
     Checkpoint c = trainer_.snapshot();
-    c.best_loss = best_.loss, c.best_step = best_.step;
     c.tokenizer_json = identity_.tokenizer_json;
     c.data_hash = identity_.data_hash;
     c.source_json = identity_.source_json;
@@ -78,7 +64,7 @@ class Loop {
     const std::string path = run_.checkpoint_path(step);
     write_checkpoint(path, c);
     if (best) run_.mark_best(step);
-    run_.prune(config_.checkpoint.keep);
+    run_.prune(config_.checkpoint.keep, step);
     observer_.on_checkpoint(step, path);
   }
 
@@ -88,8 +74,20 @@ class Loop {
   const RunIdentity& identity_;
   TrainingObserver& observer_;
   MetricsWriter metrics_;
-  Best best_;
 };
+
+// A crash may have come between a best checkpoint and its mark, or best.h5 was set aside.
+void restore_mark(const RunFolder& run, int64_t best_step) {
+  const std::string path = run.checkpoint_path(best_step);
+  std::error_code error;
+  if (best_step < 0 || std::filesystem::equivalent(path, run.best_path(), error)) return;
+  try {
+    verify_checkpoint(path);
+  } catch (const UnreadableError&) {
+    return;
+  }
+  run.mark_best(best_step);
+}
 
 }  // namespace
 
@@ -99,9 +97,11 @@ Outcome train(Trainer& trainer, const RunFolder& run, const RunIdentity& identit
 }
 
 bool resume(Trainer& trainer, const RunFolder& run, const RunIdentity& identity, const Warn& warn) {
-  const auto latest = find_latest(run.path(), warn);
-  run.cut_metrics(latest ? latest->step : 0, warn);
-  if (!latest) return false;
+  const auto latest = find_resumable(run.path(), warn);
+  if (!latest) {
+    run.cut_metrics(0, warn);
+    return false;
+  }
   const Checkpoint c = read_checkpoint(latest->path);
   if (c.data_hash != identity.data_hash)
     throw UsageError(latest->path + " was trained on other data (content " + c.data_hash + ", found " + identity.data_hash +
@@ -109,8 +109,11 @@ bool resume(Trainer& trainer, const RunFolder& run, const RunIdentity& identity,
   if (c.tokenizer_json != identity.tokenizer_json)
     throw UsageError(latest->path + " was trained with another tokenizer; restore data.tokenizer, or begin anew in another --out");
   trainer.restore(c, latest->path);
+  run.set_aside_after(latest->step, warn);
+  run.cut_metrics(latest->step, warn);
   // best.h5 may be newer than every step file that is left: give the loop its own checkpoint of that step.
   if (latest->path != run.checkpoint_path(latest->step)) write_checkpoint(run.checkpoint_path(latest->step), c);
+  if (trainer.config().checkpoint.keep_best) restore_mark(run, c.best_step);
   return true;
 }
 

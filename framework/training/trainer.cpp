@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <limits>
 
 #include "framework/core/error.h"
 #include "framework/ops/cross_entropy.h"
@@ -31,10 +32,25 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 }
 
 std::string plain(double x) {
+  if (std::isnan(x)) return "nan";  // without the sign that printf shows
   char text[32];
   std::snprintf(text, sizeof text, "%g", x);
   return text;
 }
+
+bool all_finite(const Tensor& t) {
+  const Tensor values = t.contiguous() ? t : t.clone();
+  bool finite = true;
+  by_dtype(values.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const T* x = values.data<T>();
+    for (int64_t i = 0; i < values.size(); ++i) finite &= std::abs(x[i]) <= std::numeric_limits<T>::max();
+  });
+  return finite;
+}
+
+constexpr char kAdvice[] =
+    "try a lower optimizer.learning_rate, a longer schedule.warmup_steps or a smaller training.clip_norm";
 
 }  // namespace
 
@@ -88,8 +104,16 @@ void Trainer::report_divergence(double loss, double norm) {
     first = e.what();
   }
   throw DivergedError("step " + std::to_string(step_ + 1) + ": loss " + plain(loss) + ", gradient norm " + plain(norm) + "; " +
-                      first + ". The weights are those before this step; try a lower optimizer.learning_rate, a longer "
-                      "schedule.warmup_steps or a smaller training.clip_norm");
+                      first + ". The weights are those before this step; " + kAdvice);
+}
+
+void Trainer::require_finite_parameters() const {
+  const ParameterList& parameters = model_->parameters();
+  for (size_t i = 0; i < parameters.size(); ++i)
+    if (!all_finite(parameters[i].value))
+      throw DivergedError("step " + std::to_string(step_) + ": " + parameters[i].name +
+                          " is not finite after the update. These weights are not saved, earlier checkpoints stay; " +
+                          kAdvice);
 }
 
 double Trainer::loss_of(const Batch& batch) {
@@ -109,6 +133,7 @@ Checkpoint Trainer::snapshot() const {
   }
   c.step = step_;
   c.tokens = tokens_;
+  c.best_loss = best_.loss, c.best_step = best_.step;
   c.data_cursor = step_ * config_.training.accumulate;
   c.config_json = to_json(config_);
   return c;
@@ -131,6 +156,7 @@ void Trainer::restore(const Checkpoint& c, const std::string& path) {
                           ", expected " + std::to_string(c.step * config_.training.accumulate));
   step_ = c.step;
   tokens_ = c.tokens;
+  best_ = {c.best_loss, c.best_step};
   optimizer_->set_steps(c.step);
 }
 

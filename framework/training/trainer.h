@@ -2,6 +2,7 @@
 // Trainer holds the numbers of a run; train() is the loop around it: evaluation, checkpoints, metrics, interruption.
 #pragma once
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,6 +25,12 @@ struct StepReport {
   double seconds = 0;          // that this step took
 };
 
+// The lowest evaluation loss so far.
+struct BestLoss {
+  double loss = std::numeric_limits<double>::quiet_NaN();  // NaN: never evaluated
+  int64_t step = -1;                                       // -1: none
+};
+
 class Trainer {
  public:
   // Everything but the model is borrowed from the config. `batches` must outlive the trainer.
@@ -32,6 +39,9 @@ class Trainer {
   // One optimizer step. DivergedError, before the update, where loss or gradient is not finite: it names the step and
   // the first op and module whose value is not.
   StepReport step();
+  // DivergedError where a parameter is not finite: it names the last step and the first such parameter. step() can't
+  // see it before the next forward pass.
+  void require_finite_parameters() const;
   double loss_of(const Batch& batch);  // mean loss, nothing recorded; for tests and random-window estimates
 
   Model& model() { return *model_; }
@@ -39,7 +49,11 @@ class Trainer {
   int64_t tokens() const { return tokens_; }
   const Config& config() const { return config_; }
 
-  // The state of the run as a checkpoint keeps it (model, optimizer, step, tokens, data cursor), and back.
+  // Part of the run's state, but the loop's to set.
+  const BestLoss& best() const { return best_; }
+  void set_best(const BestLoss& best) { best_ = best; }
+
+  // The state of the run as a checkpoint keeps it (model, optimizer, step, tokens, best, data cursor), and back.
   Checkpoint snapshot() const;
   void restore(const Checkpoint& checkpoint, const std::string& path);
 
@@ -52,6 +66,7 @@ class Trainer {
   const BatchSource& batches_;
   std::unique_ptr<Optimizer> optimizer_;
   int64_t step_ = 0, tokens_ = 0;
+  BestLoss best_;
 };
 
 // What an evaluation during training gives back; `loss` decides which checkpoint is best.
@@ -78,13 +93,16 @@ struct RunIdentity {
 enum class Outcome { finished, stopped };
 
 // Trains from where the trainer stands to config.training.steps. `stop` is asked after each step; true: save and
-// return stopped. The last step done is always saved.
+// return stopped. The last step done is always saved. DivergedError as of step(), and before an evaluation or a
+// checkpoint where a parameter is not finite: nothing is written then, older checkpoints stay.
 Outcome train(Trainer& trainer, const RunFolder& run, const RunIdentity& identity, TrainingObserver& observer,
               const std::function<bool()>& stop);
 
-// Continues a run: restores the newest good checkpoint of the folder, cuts metrics.jsonl back to its step.
-// False where there is none (metrics are cut to nothing). A checkpoint of another config or other data is a UsageError
-// that lists the differences.
+// Continues a run: restores the newest good checkpoint of the folder, sets aside what is newer
+// (RunFolder::set_aside_after), makes best.h5 the restored best_step's checkpoint again if that is still there, cuts
+// metrics.jsonl back to its step.
+// False where there is none at all (metrics are cut to nothing). All of them damaged is an UnreadableError, other data
+// or another tokenizer a UsageError; both change nothing. That the config is the same is the caller's to see to (resume_differences).
 bool resume(Trainer& trainer, const RunFolder& run, const RunIdentity& identity, const Warn& warn);
 
 }  // namespace adder

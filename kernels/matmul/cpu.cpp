@@ -238,7 +238,8 @@ void multiply(const MatMul<T>& p) {
       for (int64_t j = 0; j < p.n; ++j) p.c[i * p.c_row + j] = p.bias ? p.bias[j] : T(0);
     return;
   }
-  if (p.n * p.k <= kSharedElements && p.m > 4) multiply_shared(p);
+  const int64_t packed = (p.n + kPanel<T> - 1) / kPanel<T> * kPanel<T> * p.k;
+  if (packed <= kSharedElements && p.m > 4) multiply_shared(p);
   else multiply_large(p);
 }
 

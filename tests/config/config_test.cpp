@@ -108,6 +108,8 @@ TEST(Config, ValuesOutOfRange) {
              "expected a number between 0 and 1, found integer 2");
   EXPECT_HAS(refusal(kSmall, {"model.norm_eps=0"}),
              "model.norm_eps: expected a number above 0, found integer 0");
+  EXPECT_HAS(refusal(kSmall, {"model.d_model=4611686018427387904"}), "the most is 16777216");
+  EXPECT_HAS(refusal(kSmall, {"training.batch_size=9223372036854775807"}), "the most is 16777216");
   EXPECT_HAS(refusal(kSmall, {"model.d_conv=0"}), "model.d_conv: expected an integer of at least 1");
   EXPECT_HAS(
       refusal(around("\"optimizer\": {\"name\": \"adam\"}")),

@@ -3,12 +3,17 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
+#include <functional>
 
+#include "framework/checks/check_op.h"
 #include "framework/core/error.h"
 #include "framework/ops/activation.h"
 #include "framework/ops/add.h"
+#include "framework/ops/gated.h"
 #include "framework/ops/rms_norm.h"
 #include "framework/ops/view.h"
+#include "kernels/parallel.h"
 
 namespace adder {
 namespace {
@@ -108,6 +113,95 @@ TEST(Tape, AnInputTwiceGetsBothGradients) {
   expect_all(p.grad, 6);
 }
 
+using Views = std::function<std::pair<Var, Var>(const Var&)>;
+
+// The gradient of x where it reaches swiglu through two views of it.
+Tensor swiglu_gradient(const Tensor& x, const Views& views, int threads) {
+  const int before = kernels::threads();
+  kernels::set_threads(threads);
+  Parameter p{.name = "p", .value = x};
+  Tape tape;
+  const auto [gate, up] = views(tape.use(p));
+  tape.backward(ops::swiglu(gate, up));
+  kernels::set_threads(before);
+  return p.grad;
+}
+
+TEST(Tape, OverlappingViewsInOneOpGetBothGradients) {
+  // Each row but the ends is a gate and, in the row before it, a factor: rows of two threads' blocks meet.
+  const int64_t rows = 4001, columns = 33;
+  const Tensor x = normal_input({rows, columns}, 1);
+  const auto shifted = [&](const Var& v) {
+    return std::pair(ops::narrow(v, 0, 0, rows - 1), ops::narrow(v, 0, 1, rows - 1));
+  };
+  const Tensor one = swiglu_gradient(x, shifted, 1);
+  for (int64_t i = 0; i < x.size(); ++i) {
+    const double s = 1 / (1 + std::exp(-x.item(i))), gate = i / columns < rows - 1 ? x.item(i + columns) : 0;
+    const double below = i / columns > 0 ? x.item(i - columns) : 0;
+    const double want = gate * s * (1 + x.item(i) * (1 - s)) + below / (1 + std::exp(-below));
+    ASSERT_NEAR(one.item(i), want, 1e-12) << "element " << i;
+  }
+  for (int attempt = 0; attempt < 60; ++attempt) {
+    const Tensor five = swiglu_gradient(x, shifted, 5);
+    ASSERT_EQ(std::memcmp(one.raw(), five.raw(), size_t(one.size()) * 8), 0) << "attempt " << attempt;
+  }
+}
+
+// Whether an op with these two inputs adds into both gradients in place.
+bool both_in_place(const Var& whole, const Var& a, const Var& b) {
+  bool in_place = false;
+  const Var y = record("two", filled({1}, 1), {a, b}, [&](const Adjoints& g) {
+    const Tensor da = g.in(0), db = g.in(1);
+    in_place = da.same_storage(whole.node()->grad) && db.same_storage(whole.node()->grad);
+  });
+  whole.tape()->backward(y);
+  return in_place;
+}
+
+TEST(Tape, OnlyViewsThatMayOverlapGatherAside) {
+  using ops::narrow;
+  const auto in_place = [](const Shape& shape, const Views& views) {
+    Tape tape;
+    const Var x = tape.leaf(filled(shape, 1));
+    const auto [a, b] = views(x);
+    return both_in_place(x, a, b);
+  };
+  const auto cut = [](int64_t first, int64_t n, int64_t second, int64_t m) {
+    return [=](const Var& x) { return std::pair(narrow(x, -1, first, n), narrow(x, -1, second, m)); };
+  };
+  for (const Shape& shape : {Shape{2, 3, 8}, Shape{1, 1, 8}, Shape{8}}) {
+    EXPECT_TRUE(in_place(shape, cut(0, 5, 5, 3))) << to_string(shape);
+    EXPECT_TRUE(in_place(shape, cut(5, 3, 0, 5))) << to_string(shape);
+    EXPECT_TRUE(in_place(shape, cut(1, 2, 4, 3))) << to_string(shape);
+    EXPECT_FALSE(in_place(shape, cut(0, 5, 4, 3))) << to_string(shape);
+    EXPECT_FALSE(in_place(shape, cut(4, 3, 0, 5))) << to_string(shape);
+    EXPECT_FALSE(in_place(shape, cut(2, 3, 2, 3))) << to_string(shape);
+    EXPECT_FALSE(in_place(shape, cut(0, 8, 3, 2))) << to_string(shape);
+  }
+  EXPECT_FALSE(in_place({4, 8}, [](const Var& x) { return std::pair(x, narrow(x, -1, 3, 2)); }));
+  EXPECT_FALSE(in_place({4, 8}, [](const Var& x) { return std::pair(x, x); }));
+  EXPECT_TRUE(in_place({4, 8}, [](const Var& x) { return std::pair(narrow(x, 0, 0, 2), narrow(x, 0, 2, 2)); }));
+  EXPECT_TRUE(in_place({4, 8}, [](const Var& x) {  // views of views
+    return std::pair(narrow(narrow(x, -1, 0, 6), -1, 1, 2), narrow(narrow(x, -1, 2, 6), -1, 1, 2));
+  }));
+  EXPECT_FALSE(in_place({4, 8}, [](const Var& x) {
+    return std::pair(narrow(narrow(x, -1, 0, 6), -1, 1, 3), narrow(narrow(x, -1, 2, 6), -1, 1, 2));
+  }));
+}
+
+TEST(Tape, ADenseGradientIsContiguousAndAddedToItsView) {
+  Tape tape;
+  const Var x = tape.leaf(filled({2, 3}, 1)), part = ops::narrow(x, -1, 1, 2);
+  const Var y = record("dense", filled({1}, 1), {part}, [](const Adjoints& g) {
+    const Tensor d = g.in_dense(0);
+    EXPECT_TRUE(d.contiguous());
+    for (int i = 0; i < 4; ++i) d.data<double>()[i] += i + 1;
+  });
+  tape.backward(y);
+  const double want[6] = {0, 1, 2, 0, 3, 4};
+  for (int i = 0; i < 6; ++i) EXPECT_EQ(x.node()->gathered().item(i), want[i]) << i;
+}
+
 TEST(Tape, TwoTapesInOneOpAreAnError) {
   Tape one, two;
   const Var a = one.leaf(filled({2}, 1)), b = two.leaf(filled({2}, 1));
@@ -130,6 +224,29 @@ TEST(Tape, AnAdjointOfAnotherShapeIsAnError) {
   Tape tape;
   const Var x = tape.leaf(filled({2, 3}, 1));
   EXPECT_THROW(tape.backward({{times(x, 1), filled({3, 2}, 1)}}), Error);
+}
+
+TEST(Tape, AnAdjointOfAnotherDtypeIsAnError) {
+  Tape tape;
+  const Var x = tape.leaf(filled({2}, 1));
+  try {
+    tape.backward({{times(x, 1), Tensor::full({2}, 1, DType::f32)}});
+    FAIL() << "no error";
+  } catch (const Error& e) {
+    EXPECT_STREQ(e.what(), "[tape] an adjoint has dtype float32, expected float64, as its variable has");
+  }
+}
+
+TEST(Tape, AnAdjointOnAnotherDeviceIsAnError) {
+  Tape tape;
+  const Var x = tape.leaf(filled({2}, 1));
+  x.node()->device = Device::cuda;  // as if the value lay there
+  try {
+    x.node()->give(filled({2}, 1));
+    FAIL() << "no error";
+  } catch (const Error& e) {
+    EXPECT_STREQ(e.what(), "[tape] an adjoint is on device cpu, expected cuda, as its variable is");
+  }
 }
 
 TEST(Tape, AHundredThousandStepsOverflowNothing) {

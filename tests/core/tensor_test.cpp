@@ -174,5 +174,16 @@ TEST(Arena, PeakRemembers) {
 }
 #endif
 
+TEST(Tensor, RefusesASizeThatOverflows) {
+  for (const Shape& shape : {Shape{int64_t(1) << 62, 4}, Shape{int64_t(1) << 61}, Shape{3, -1}}) {
+    try {
+      Tensor::empty(shape);
+      ADD_FAILURE() << to_string(shape) << " was accepted";
+    } catch (const Error& e) {
+      EXPECT_NE(std::string(e.what()).find("overflows"), std::string::npos) << e.what();
+    }
+  }
+}
+
 }  // namespace
 }  // namespace adder

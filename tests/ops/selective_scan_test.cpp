@@ -49,6 +49,18 @@ TEST(SelectiveScan, StateIsZeroWhereADocumentStarts) {
   expect_op("selective_scan", scan_case({2, 9, 2, 16, kAll, true, {1, 0, 0, 0, 0, 0, 0, 1, 0, /**/ 0, 1, 0, 0, 0, 0, 0, 0, 1}}));
 }
 
+TEST(SelectiveScan, ResetsMayBeStrided) {
+  const OpCase plain = scan_case({2, 5, 3, 2, kAll, true, {0, 0, 1, 0, 0, /**/ 0, 1, 0, 0, 1}});
+  const Tensor wide = Tensor::from<int32_t>({2, 7}, {1, 0, 0, 1, 0, 0, 1, /**/ 1, 0, 1, 0, 0, 1, 1});
+  OpCase strided = plain;
+  strided.op = [resets = wide.narrow(-1, 1, 5)](const std::vector<Var>& v) {
+    const auto r = ops::selective_scan({v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8], resets}, true);
+    return std::vector<Var>{r.y, r.last};
+  };
+  expect_op("selective_scan", plain);
+  expect_op("selective_scan, strided resets", strided);
+}
+
 TEST(SelectiveScan, SameBitsOnThreadsAndTargets) {
   expect_bits("selective_scan", scan_case({3, 100, 300, 16}));
   expect_bits("selective_scan", scan_case({2, 37, 150, 5}));

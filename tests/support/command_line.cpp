@@ -46,9 +46,16 @@ std::string content(const std::string& path) {
 
 Workspace::Workspace() {
   const auto* info = testing::UnitTest::GetInstance()->current_test_info();
-  path_ = testing::TempDir() + "adder_cli_" + info->test_suite_name() + "_" + info->name();
+  path_ = testing::TempDir() + "adder_cli_" + info->test_suite_name() + "_" + info->name() + "_" +
+          std::to_string(getpid());
   fs::remove_all(path_);
   fs::create_directories(path_);
+}
+
+Workspace::~Workspace() {
+  if (testing::Test::HasFailure()) return;
+  fs::remove_all(path_);
+  for (const char* stream : {".in", ".out", ".err"}) fs::remove(path_ + ".stream" + stream);
 }
 
 void Workspace::write(const std::string& name, const std::string& text) const {

@@ -17,10 +17,14 @@ struct Ran {
 
 using Environment = std::vector<std::pair<std::string, std::string>>;
 
-// A folder of the running test's own, emptied at the start; the program is started in it.
+// A folder of the running test's own, empty at the start, removed at the end unless the test failed; the program is
+// started in it.
 class Workspace {
  public:
   Workspace();
+  ~Workspace();
+  Workspace(const Workspace&) = delete;
+  Workspace& operator=(const Workspace&) = delete;
   const std::string& path() const { return path_; }
   std::string file(const std::string& name) const { return path_ + "/" + name; }
   void write(const std::string& name, const std::string& content) const;

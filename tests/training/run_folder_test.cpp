@@ -116,15 +116,57 @@ TEST(RunFolder, PruningKeepsTheNewestCompleteOnesAndTheBest) {
   const RunFolder run = fresh_run("prune");
   for (int64_t step = 1; step <= 6; ++step) save(run, step);
   run.mark_best(2);
-  run.prune(0);
+  run.prune(0, 6);
   EXPECT_EQ(steps(run).size(), 6u);
-  run.prune(4);
+  run.prune(4, 6);
   EXPECT_EQ(steps(run), (std::vector<int64_t>{3, 4, 5, 6}));
   EXPECT_EQ(read_checkpoint(run.best_path()).step, 2);
   fs::resize_file(run.checkpoint_path(6), 600);  // does not count
-  run.prune(2);
+  run.prune(2, 6);
   EXPECT_EQ(steps(run), (std::vector<int64_t>{4, 5, 6}));
   EXPECT_EQ(find_latest(run.path())->step, 5);
+}
+
+TEST(RunFolder, PruningLooksOnlyAtWhatIsNotNewer) {
+  const RunFolder run = fresh_run("prune_newer");
+  for (const int64_t step : {10, 20, 26, 30}) save(run, step);
+  damage(run.checkpoint_path(30));  // its block still looks complete
+  run.prune(1, 26);
+  EXPECT_EQ(steps(run), (std::vector<int64_t>{26, 30}));
+  fs::resize_file(run.checkpoint_path(26), 600);
+  run.prune(1, 26);
+  EXPECT_EQ(steps(run), (std::vector<int64_t>{26, 30}));  // the one just written is never removed
+}
+
+TEST(RunFolder, WhatIsNewerIsSetAside) {
+  const RunFolder run = fresh_run("aside");
+  for (const int64_t step : {10, 20, 30}) save(run, step);
+  run.mark_best(20);
+  std::vector<std::string> warnings;
+  const Warn warn = [&](const std::string& text) { warnings.push_back(text); };
+  run.set_aside_after(30, warn);
+  run.set_aside_after(20, warn);
+  EXPECT_EQ(steps(run), (std::vector<int64_t>{10, 20}));
+  EXPECT_TRUE(fs::exists(run.checkpoint_path(30) + ".damaged"));
+  EXPECT_TRUE(fs::exists(run.best_path()));
+  ASSERT_EQ(warnings.size(), 1u);
+  EXPECT_TRUE(has(warnings[0], "step-00000030.h5 is set aside as step-00000030.h5.damaged"));
+  run.set_aside_after(10, warn);
+  EXPECT_EQ(steps(run), (std::vector<int64_t>{10}));
+  EXPECT_FALSE(fs::exists(run.best_path()));
+  EXPECT_TRUE(fs::exists(run.best_path() + ".damaged"));
+}
+
+TEST(RunFolder, NothingToResumeFromIsNotAllDamaged) {
+  const RunFolder run = fresh_run("resumable");
+  EXPECT_FALSE(find_resumable(run.path()));
+  save(run, 4);
+  EXPECT_EQ(find_resumable(run.path())->step, 4);
+  damage(run.checkpoint_path(4));
+  EXPECT_THROW(find_resumable(run.path()), UnreadableError);
+  const std::string error = error_of([&] { find_resumable(run.path()); });
+  EXPECT_TRUE(has(error, "all of its checkpoints are damaged"));
+  EXPECT_TRUE(has(error, "from a copy"));
 }
 
 TEST(RunFolder, TheBestMovesInOneStepAndOutlivesRewrites) {
