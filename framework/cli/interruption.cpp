@@ -8,17 +8,22 @@ namespace {
 
 constexpr int kSignals[] = {SIGINT, SIGTERM};
 volatile sig_atomic_t noted = 0;
+volatile sig_atomic_t announced = 0;
 struct sigaction before[2];
 
 void handle(int number) {
   if (noted) _exit(128 + number);
   noted = number;
+  static const char text[] = "\nstopping after this step, then saving; once more quits now, without saving\n";
+  const ssize_t told = announced ? write(2, text, sizeof text - 1) : 0;
+  (void)told;
 }
 
 }  // namespace
 
-Interruption::Interruption() {
+Interruption::Interruption(bool announce) {
   noted = 0;
+  announced = announce;
   struct sigaction action {};
   action.sa_handler = handle;
   action.sa_flags = SA_RESTART;  // a write to a file goes on where the signal met it

@@ -6,7 +6,7 @@ namespace adder {
 // While it lives, the first SIGINT or SIGTERM is noted; a second ends the process at once (128 + its number).
 class Interruption {
  public:
-  Interruption();
+  explicit Interruption(bool announce = false);  // announce: say at once on stderr what the first signal does
   ~Interruption();  // the handlers from before are back
   Interruption(const Interruption&) = delete;
   Interruption& operator=(const Interruption&) = delete;

@@ -27,8 +27,9 @@ double metric(const EvaluationSummary& summary, const std::string& name) {
 
 }  // namespace
 
-RunObserver::RunObserver(const TrainingRun& run, bool quiet)
+RunObserver::RunObserver(const TrainingRun& run, bool quiet, std::function<bool()> stop)
     : run_(run),
+      stop_(std::move(stop)),
       progress_(run.config.training.steps, tokens_per_step(run), run.config.logging.every, quiet) {}
 
 void RunObserver::on_step(const StepReport& report) {
@@ -40,8 +41,10 @@ std::optional<EvaluationSummary> RunObserver::evaluate(Trainer& trainer) {
   if (run_.validation.size() < 2) return std::nullopt;
   progress_.busy("evaluating …");
   const Config& c = run_.config;
-  const EvaluationOptions options{.window = c.evaluation_window(), .stride = c.evaluation_stride()};
+  const EvaluationOptions options{
+      .window = c.evaluation_window(), .stride = c.evaluation_stride(), .stop = stop_};
   const Evaluation result = adder::evaluate(trainer.model(), run_.validation, options, run_.tokenizer.get());
+  if (!result.complete) return std::nullopt;
   EvaluationSummary summary;
   summary.loss = result.loss();
   summary.metrics = {{"eval/loss", result.loss()},

@@ -1,5 +1,6 @@
 // What the command line does while a run trains: shows it, and evaluates it on the validation text.
 #pragma once
+#include <functional>
 #include <optional>
 
 #include "framework/cli/progress.h"
@@ -9,7 +10,8 @@ namespace adder {
 
 class RunObserver : public TrainingObserver {
  public:
-  RunObserver(const TrainingRun& run, bool quiet);
+  // `stop` is asked during an evaluation, which then gives up.
+  RunObserver(const TrainingRun& run, bool quiet, std::function<bool()> stop);
 
   void on_step(const StepReport& report) override;
   // A full pass over the validation tokens; nanoGPT's estimate, too, if evaluation.random_windows asks.
@@ -24,6 +26,7 @@ class RunObserver : public TrainingObserver {
 
  private:
   const TrainingRun& run_;
+  std::function<bool()> stop_;
   Progress progress_;
   std::optional<StepReport> last_step_;
   std::optional<double> last_evaluation_;

@@ -149,14 +149,24 @@ Config load(const TrainOptions& options, const ModelFactory& factory) {
   return load_config(options.config, settings, factory);
 }
 
+// Beyond the schedule's horizon the rate stays at its least: a run that was made longer may learn nothing.
+void warn_of_rest(const Config& c) {
+  if (c.schedule.name == "constant" || c.training.steps <= c.schedule.decay_steps) return;
+  warn("schedule.decay_steps is " + std::to_string(c.schedule.decay_steps) + ", so from there to step " +
+       std::to_string(c.training.steps) + " the rate stays at schedule.min_learning_rate, " +
+       significant(c.schedule.min_learning_rate, 3) +
+       "; to train on at a higher rate begin a new run with initialize.from");
+}
+
 int train_here(const TrainOptions& options, TrainingRun& run, const RunFolder& folder) {
   Trainer trainer(run.config, std::move(run.model), *run.batches);
-  const Interruption interruption;
+  const Interruption interruption(true);
   folder.create();
   const RunLock lock(folder);
   check_folder(folder, options.resume);  // again: another process may have been quicker
-  if (options.resume) resume(trainer, folder, run.identity, warn);
-  RunObserver observer(run, options.quiet);
+  if (options.resume && !resume(trainer, folder, run.identity, warn))
+    note("nothing to resume in " + folder.path() + ": starting at step 0");
+  RunObserver observer(run, options.quiet, [&] { return interruption.requested(); });
   const auto start = std::chrono::steady_clock::now();
   const bool done_before = trainer.steps_done() >= run.config.training.steps;
   Outcome outcome = Outcome::finished;
@@ -166,6 +176,7 @@ int train_here(const TrainOptions& options, TrainingRun& run, const RunFolder& f
   } else {
     folder.write_config(to_json(run.config));
     if (!options.quiet) introduce(run, trainer, folder);
+    warn_of_rest(run.config);
     outcome = train(trainer, folder, run.identity, observer, [&] { return interruption.requested(); });
   }
   observer.progress().clear();

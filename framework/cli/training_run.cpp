@@ -212,6 +212,9 @@ void check_folder(const RunFolder& folder, bool resume) {
     throw UsageError(folder.path() +
                      ": holds a run already; go on with it by --resume, or choose another folder with --out");
   std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder.path(), error))
+    if (const std::string name = entry.path().filename().string(); !resume && name != "lock" && name != "checkpoints")
+      throw UsageError(folder.path() + ": is not empty and holds no run (there is " + name + "); choose another --out");
   fs::path above = fs::absolute(folder.path(), error).lexically_normal();
   while (!fs::exists(above, error) && above.has_parent_path() && above != above.parent_path())
     above = above.parent_path();

@@ -50,6 +50,10 @@ Evaluation evaluate(Model& model, const TokenSpan& tokens, const EvaluationOptio
   result.by_position.assign(longest, 0);
   result.position_counts.assign(longest, 0);
   for (int64_t i = 0; i < windows.batches(); ++i) {
+    if (options.stop && options.stop()) {
+      result.complete = false;
+      break;
+    }
     const Batch batch = windows.at(i);
     add_batch(losses_of(model, batch), batch.labels, tokenizer, result);
   }

@@ -1,5 +1,6 @@
 // The loss of a model on a text, as a full pass: every token after the first is scored once, the tail too.
 #pragma once
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -13,9 +14,11 @@ struct EvaluationOptions {
   int64_t window = 256;     // tokens a window; the state is reset before each
   int64_t stride = 256;     // tokens from window to window; each later window scores its last `stride`
   int64_t batch_size = 16;  // windows at a time: changes speed, not a bit of the result
+  std::function<bool()> stop = nullptr;  // asked before each batch; true: give up
 };
 
 struct Evaluation {
+  bool complete = true;       // false: given up, the numbers are of a part only
   int64_t tokens = 0;               // scored
   int64_t bytes = 0;                // of text that they stand for; 0 without a tokenizer
   double nats = 0;                  // summed in a fixed order

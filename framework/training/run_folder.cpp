@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <string_view>
 
 #include "framework/core/error.h"
@@ -128,6 +129,16 @@ int64_t RunFolder::cut_metrics(int64_t step, const Warn& warn) const {
   }
   if (kept != text) write_durably(metrics_path(), kept);
   return dropped;
+}
+
+bool RunFolder::has_metric(int64_t step, const std::string& name) const {
+  if (!there(metrics_path())) return false;
+  std::istringstream text(read_text_file(metrics_path()));
+  for (std::string line; std::getline(text, line);) {
+    const auto object = nlohmann::json::parse(line, nullptr, false);
+    if (object.is_object() && object.value("step", int64_t{-1}) == step && object.contains(name)) return true;
+  }
+  return false;
 }
 
 void RunFolder::mark_best(int64_t step) const {

@@ -32,6 +32,8 @@ class RunFolder {
   bool holds_run() const;  // a config, metrics or a checkpoint are there
   std::vector<CheckpointFile> checkpoints() const;  // step-*.h5 by step, unchecked
 
+  // Whether metrics.jsonl has a line of that step with that name.
+  bool has_metric(int64_t step, const std::string& name) const;
   void write_config(const std::string& json) const;
   // Drops the lines of metrics.jsonl beyond `step` and a last line that was only half written; a line without
   // "step" stays. Returns how many lines went. Damaged lines before the last go too, and are named

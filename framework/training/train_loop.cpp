@@ -19,6 +19,10 @@ class Loop {
   Outcome run(const std::function<bool()>& stop) {
     const int64_t first = trainer_.steps_done();
     observer_.on_start(trainer_, first);
+    if (evaluation_is_missing(first)) {
+      const bool best = evaluate(first);
+      save(first, best);
+    }
     while (trainer_.steps_done() < config_.training.steps) {
       const StepReport report = trainer_.step();
       const bool last = report.step == config_.training.steps;
@@ -33,6 +37,12 @@ class Loop {
   }
 
  private:
+  // An interruption during an evaluation saved the step without it.
+  bool evaluation_is_missing(int64_t step) const {
+    return step > 0 && step < config_.training.steps && due(step, config_.evaluation.every, false) &&
+           !run_.has_metric(step, "eval/loss");
+  }
+
   static bool due(int64_t step, int64_t every, bool last) { return last || (every > 0 && step % every == 0); }
 
   void log(const StepReport& r, bool last) {

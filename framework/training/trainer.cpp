@@ -50,7 +50,7 @@ bool all_finite(const Tensor& t) {
 }
 
 constexpr char kAdvice[] =
-    "try a lower optimizer.learning_rate, a longer schedule.warmup_steps or a smaller training.clip_norm";
+    "try a lower optimizer.learning_rate, a longer schedule.warmup_steps or a training.clip_norm of 1 or less (0 is off)";
 
 }  // namespace
 
@@ -104,7 +104,7 @@ void Trainer::report_divergence(double loss, double norm) {
     first = e.what();
   }
   throw DivergedError("step " + std::to_string(step_ + 1) + ": loss " + plain(loss) + ", gradient norm " + plain(norm) + "; " +
-                      first + ". The weights are those before this step; " + kAdvice);
+                      first + ". The last checkpoint stays; " + kAdvice);
 }
 
 void Trainer::require_finite_parameters() const {

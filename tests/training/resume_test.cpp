@@ -75,6 +75,31 @@ RunFolder fresh_folder() {
   return folder;
 }
 
+TEST(Resume, AnEvaluationThatWasInterruptedIsMadeUpFor) {
+  const RunFolder folder = fresh_folder();
+  SmallRun first;
+  TrainingObserver gives_up;  // as the command line's does when Ctrl-C comes during the pass
+  EXPECT_EQ(train(first.trainer, folder, {}, gives_up, [&] { return first.trainer.steps_done() == 10; }), Outcome::stopped);
+  EXPECT_EQ(first.trainer.steps_done(), 10);
+  EXPECT_FALSE(folder.has_metric(10, "eval/loss"));
+
+  SmallRun second;
+  ASSERT_TRUE(resume(second.trainer, folder, {}, nullptr));
+  Listed listed;
+  listed.losses = {{10, 1.5}, {20, 2.5}, {30, 2.0}};
+  second.train_in(folder, listed);
+  EXPECT_EQ(listed.evaluated, (std::vector<int64_t>{10, 20, 30}));
+  EXPECT_EQ(second.trainer.best().step, 10);
+  EXPECT_EQ(read_checkpoint(folder.best_path()).step, 10);
+
+  SmallRun third({"training.steps=35"});  // what was evaluated is not evaluated again
+  ASSERT_TRUE(resume(third.trainer, folder, {}, nullptr));
+  Listed again;
+  again.losses = {{30, 9.0}, {35, 9.0}};
+  third.train_in(folder, again);
+  EXPECT_EQ(again.evaluated, (std::vector<int64_t>{35}));
+}
+
 TEST(Resume, TheOnlyGoodCheckpointOutlivesADamagedNewerOne) {
   const RunFolder folder = fresh_folder();
   SmallRun().train_in(folder);
