@@ -77,6 +77,8 @@ pid_t Workspace::start(const std::vector<std::string>& arguments, const Environm
                        const std::string& input) const {
   const std::string streams =
       path_ + ".stream";  // beside the folder, which holds only what the program writes
+  // What an earlier program printed must not be taken for this one's.
+  for (const char* stream : {".out", ".err"}) fs::remove(streams + stream);
   std::ofstream(streams + ".in", std::ios::binary) << input;
   std::vector<std::string> words = {ADDER_BINARY};
   words.insert(words.end(), arguments.begin(), arguments.end());

@@ -1,5 +1,6 @@
 // train() and resume() in a run folder: falling back from damaged checkpoints, the best one, weights that diverged.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <filesystem>
@@ -69,7 +70,7 @@ struct SmallRun {
 
 RunFolder fresh_folder() {
   const std::string name = testing::UnitTest::GetInstance()->current_test_info()->name();
-  const RunFolder folder(testing::TempDir() + "resume_test_" + name);
+  const RunFolder folder(testing::TempDir() + "resume_test_" + name + "_" + std::to_string(getpid()));
   fs::remove_all(folder.path());
   folder.create();
   return folder;
