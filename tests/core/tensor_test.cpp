@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "framework/core/error.h"
+#include "tests/support/check.h"
 
 namespace adder {
 namespace {
@@ -20,15 +21,6 @@ std::vector<double> elements(const Tensor& x) {
   std::vector<double> all;
   for (int64_t i = 0; i < x.size(); ++i) all.push_back(x.item(i));
   return all;
-}
-
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "no error";
 }
 
 TEST(Tensor, ShapesAndStrides) {

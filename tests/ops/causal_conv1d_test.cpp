@@ -15,13 +15,6 @@ struct Case {
   std::vector<int64_t> starts = {};  // document starts, positions in the flattened (batch, length)
 };
 
-Tensor starts_at(const Case& c) {
-  if (c.starts.empty()) return {};
-  const Tensor resets = Tensor::zeros({c.batch, c.length}, DType::i32);
-  for (int64_t i : c.starts) resets.data<int32_t>()[i] = 1;
-  return resets;
-}
-
 OpCase conv_case(const Case& c) {
   OpCase op;
   op.op = [silu = c.silu](const std::vector<Var>& in) {
@@ -31,7 +24,7 @@ OpCase conv_case(const Case& c) {
   op.ref = reference([silu = c.silu](const auto& in) { return kernels::ref::causal_conv1d(in, silu); });
   op.inputs = {normal_input({c.batch, c.length, c.channels}, 1), normal_input({c.channels, c.taps}, 2, 0.5),
                c.bias ? normal_input({c.channels}, 3) : Tensor(),
-               c.x0 ? normal_input({c.batch, c.taps - 1, c.channels}, 4) : Tensor(), starts_at(c)};
+               c.x0 ? normal_input({c.batch, c.taps - 1, c.channels}, 4) : Tensor(), resets_at(c.batch, c.length, c.starts)};
   return op;
 }
 

@@ -5,18 +5,10 @@
 #include <functional>
 
 #include "framework/core/error.h"
+#include "tests/support/check.h"
 
 namespace adder {
 namespace {
-
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "no error";
-}
 
 TEST(Matrix, APointerIsOnlyToDenseMemory) {
   const Tensor x = Tensor::full({2, 5}, 1);

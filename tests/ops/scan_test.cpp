@@ -15,13 +15,6 @@ struct Case {
   std::vector<int64_t> starts = {};  // document starts, positions in the flattened (batch, length)
 };
 
-Tensor starts_at(const Case& c) {
-  if (c.starts.empty()) return {};
-  const Tensor resets = Tensor::zeros({c.batch, c.length}, DType::i32);
-  for (int64_t i : c.starts) resets.data<int32_t>()[i] = 1;
-  return resets;
-}
-
 OpCase scan_case(const Case& c) {
   OpCase op;
   op.op = [reverse = c.reverse](const std::vector<Var>& in) {
@@ -31,7 +24,7 @@ OpCase scan_case(const Case& c) {
   op.ref = reference([reverse = c.reverse](const auto& in) { return kernels::ref::scan(in, reverse); });
   const Shape shape{c.batch, c.length, c.channels};
   op.inputs = {uniform_input(shape, 1, -1, 1), normal_input(shape, 2),
-               c.h0 ? normal_input({c.batch, c.channels}, 3) : Tensor(), starts_at(c)};
+               c.h0 ? normal_input({c.batch, c.channels}, 3) : Tensor(), resets_at(c.batch, c.length, c.starts)};
   return op;
 }
 
@@ -57,7 +50,7 @@ TEST(Scan, NoStateCrossesADocumentsStart) {
 TEST(Scan, ADocumentForgetsEvenAnInfinity) {
   const Tensor a = Tensor::full({1, 3, 1}, 1), b = Tensor::full({1, 3, 1}, 1);
   b.data<float>()[0] = INFINITY;
-  const auto h = ops::scan(a, b, {}, starts_at({1, 3, 1, false, false, {1}})).h.value();
+  const auto h = ops::scan(a, b, {}, resets_at(1, 3, {1})).h.value();
   EXPECT_EQ(h.item(0), INFINITY);
   EXPECT_EQ(h.item(1), 1);
   EXPECT_EQ(h.item(2), 2);
