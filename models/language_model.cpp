@@ -1,9 +1,11 @@
 #include "models/language_model.h"
 
+#include "framework/core/error.h"
 #include "framework/core/shapes.h"
 #include "framework/ops/add.h"
 #include "framework/ops/dropout.h"
 #include "framework/ops/embedding.h"
+#include "framework/ops/gated.h"
 #include "framework/ops/layer_norm.h"
 #include "framework/ops/linear.h"
 #include "framework/ops/rms_norm.h"
@@ -17,52 +19,107 @@ LanguageModel::LanguageModel(const ModelConfig& config, int64_t vocabulary, uint
       d_model_(config.d_model),
       dropout_(config.dropout),
       norm_eps_(config.norm_eps),
-      layer_norm_(config.norm == "layer_norm") {
+      norm_(config.norm),
+      norm_bias_(config.norm_bias),
+      residual_(config.residual) {
   const ParameterScope root(parameters_);
   const Shape table = {vocabulary, config.d_model};
-  embedding_ = &root.add("embedding.weight", table, init::normal(0.02));
-  for (int64_t i = 0; i < config.n_layers; ++i) {
-    const std::string name = "blocks." + std::to_string(i);
-    const ParameterScope scope = root.in(name);
-    const Norm norm = declare_norm(scope.in("norm"));
-    blocks_.push_back({name, norm, make_mixer(config, scope.in("mixer"))});
+  embedding_ = &root.add("embedding.weight", table, init::normal(config.embedding_init));
+  if (config.positions == "learned") {
+    if (config.max_positions < 1)
+      throw UsageError("[language_model] model.positions is \"learned\", but model.max_positions is 0; say how many");
+    const Shape places = {config.max_positions, config.d_model};
+    positions_ = &root.add("positions.weight", places, init::normal(config.embedding_init));
   }
+  for (int64_t i = 0; i < config.n_layers; ++i) blocks_.push_back(declare_block(config, i, make_mixer));
   final_norm_ = declare_norm(root.in("norm"));
   head_ = config.tie_embeddings ? embedding_
                                 : &root.add("head.weight", table, init::linear_default(config.d_model));
+  if (config.head_bias) head_bias_ = &root.add("head.bias", {vocabulary}, init::constant(0));
 }
 
 LanguageModel::Norm LanguageModel::declare_norm(const ParameterScope& scope) const {
+  if (norm_ == "none") return {};
   const Shape shape = {d_model_};
   Parameter* weight = &scope.add("weight", shape, init::constant(1));
-  return {weight, layer_norm_ ? &scope.add("bias", shape, init::constant(0)) : nullptr};
+  const bool bias = norm_ == "layer_norm" && norm_bias_;
+  return {weight, bias ? &scope.add("bias", shape, init::constant(0)) : nullptr};
 }
 
-Var LanguageModel::normalised(Pass& pass, const Norm& norm, const Var& x) const {
-  const Tape::Scope in_norm(pass.tape, "norm");
+LanguageModel::Block LanguageModel::declare_block(const ModelConfig& config, int64_t i,
+                                                  const MakeMixer& make_mixer) {
+  const BlockConfig& kind = config.block(i);
+  Block block;
+  block.name = "blocks." + std::to_string(i);
+  const ParameterScope scope = ParameterScope(parameters_).in(block.name);
+  block.norm = declare_norm(scope.in("norm"));
+  block.mixer = make_mixer(config, kind, scope.in("mixer"));
+  block.activation = kind.activation;
+  block.glu = kind.output == "glu";
+  if (kind.output != "none") {
+    const ParameterScope output = scope.in("output");
+    const int64_t rows = block.glu ? 2 * d_model_ : d_model_;
+    block.output = &output.add("weight", {rows, d_model_}, init::linear_default(d_model_));
+    if (kind.output_bias) block.output_bias = &output.add("bias", {rows}, init::linear_default(d_model_));
+  }
+  if (kind.mlp != "none") {
+    block.mlp_norm = declare_norm(scope.in("mlp_norm"));
+    block.mlp.emplace(config, kind, scope.in("mlp"));
+  }
+  return block;
+}
+
+Var LanguageModel::normalised(Pass& pass, const Norm& norm, const char* scope, const Var& x) const {
+  if (!norm.weight) return x;
+  const Tape::Scope in_norm(pass.tape, scope);
   const Var weight = use(pass, *norm.weight);
-  if (!layer_norm_) return ops::rms_norm(x, weight, norm_eps_);
-  return ops::layer_norm(x, weight, use(pass, *norm.bias), norm_eps_);
+  if (norm_ == "rms_norm") return ops::rms_norm(x, weight, norm_eps_);
+  return ops::layer_norm(x, weight, norm.bias ? use(pass, *norm.bias) : Var(), norm_eps_);
+}
+
+Var LanguageModel::mixed(Pass& pass, const Block& block, const Var& x, MixerState& state,
+                         const Stretch& at) const {
+  const Tape::Scope in_mixer(pass.tape, "mixer");
+  const bool one_token = x.dim(1) == 1 && !at.resets.defined();
+  return one_token ? block.mixer->step(pass, x, state, at) : block.mixer->forward(pass, x, state, at);
+}
+
+Var LanguageModel::output(Pass& pass, const Block& block, const Var& y) const {
+  const Tape::Scope in_output(pass.tape, "output");
+  const Var active = activate(block.activation, y);
+  if (!block.output) return active;
+  const Var bias = block.output_bias ? use(pass, *block.output_bias) : Var();
+  const Var projected = ops::linear(active, use(pass, *block.output), bias);
+  return block.glu ? ops::glu(projected) : projected;
+}
+
+Var LanguageModel::joined(Pass& pass, const Var& x, Var branch) const {
+  if (pass.training && dropout_ > 0) branch = ops::dropout(branch, dropout_, pass.stream("dropout"));
+  return residual_ ? ops::add(x, branch) : branch;
 }
 
 Var LanguageModel::through(Pass& pass, const Block& block, const Var& x, MixerState& state,
-                           const Tensor& resets) const {
+                           const Stretch& at) const {
   const Tape::Scope in_block(pass.tape, block.name);
-  const Var normed = normalised(pass, block.norm, x);
-  Var y;
-  {
-    const Tape::Scope in_mixer(pass.tape, "mixer");
-    const bool one_token = x.dim(1) == 1 && !resets.defined();
-    y = one_token ? block.mixer->step(pass, normed, state)
-                  : block.mixer->forward(pass, normed, state, resets);
-  }
-  if (pass.training && dropout_ > 0) y = ops::dropout(y, dropout_, pass.stream("dropout"));
-  return ops::add(x, y);
+  const Var mixed_x = mixed(pass, block, normalised(pass, block.norm, "norm", x), state, at);
+  const Var y = joined(pass, x, output(pass, block, mixed_x));
+  if (!block.mlp) return y;
+  const Var normed = normalised(pass, block.mlp_norm, "mlp_norm", y);
+  const Tape::Scope in_mlp(pass.tape, "mlp");
+  return joined(pass, y, block.mlp->forward(pass, normed));
 }
 
-Var LanguageModel::embedded(Pass& pass, const Tensor& ids) const {
+Var LanguageModel::embedded(Pass& pass, const Tensor& ids, const Tensor& positions) const {
   const Tape::Scope in_embedding(pass.tape, "embedding");
-  return ops::embedding(ids, use(pass, *embedding_));
+  const Var x = ops::embedding(ids, use(pass, *embedding_));
+  if (!positions_) return x;
+  const int64_t places = positions_->value.dim(0);
+  for (int64_t i = 0; i < positions.size(); ++i)
+    if (positions.data<int32_t>()[i] >= places)
+      throw UsageError("[language_model] a token stands at position " + std::to_string(places) +
+                       " of its text, but this model knows positions 0 to " + std::to_string(places - 1) +
+                       " (model.max_positions): use shorter texts or windows, or train with more");
+  return ops::add(x, ops::embedding(positions, use(pass, *positions_)));
 }
 
 // One list of tensors a block, each empty or complete.
@@ -80,6 +137,25 @@ void LanguageModel::ready(State& state) const {
   }
 }
 
+// Counted on from the state, anew where a document starts; the state goes on to the next token.
+Tensor LanguageModel::next_positions(const Tokens& tokens, State& state) const {
+  const int64_t batch = tokens.ids.dim(0), length = tokens.ids.dim(1);
+  if (state.positions.defined()) Shapes{"language_model"}("state.positions", state.positions, {batch});
+  const Tensor positions = Tensor::empty({batch, length}, DType::i32), next = Tensor::empty({batch}, DType::i32);
+  for (int64_t b = 0; b < batch; ++b) {
+    const int32_t* resets =
+        tokens.resets.defined() ? tokens.resets.data<int32_t>() + b * tokens.resets.stride(0) : nullptr;
+    int32_t position = state.positions.defined() ? state.positions.data<int32_t>()[b] : 0;
+    for (int64_t t = 0; t < length; ++t) {
+      if (resets && resets[t] != 0) position = 0;
+      positions.data<int32_t>()[b * length + t] = position++;
+    }
+    next.data<int32_t>()[b] = position;
+  }
+  state.positions = next;
+  return positions;
+}
+
 Var LanguageModel::forward(Pass& pass, const Tokens& tokens, State& state, const HiddenSink& hidden) {
   const Shapes check{"language_model"};
   const auto [batch, length] = check("ids", tokens.ids, {"batch", "length"});
@@ -89,16 +165,17 @@ Var LanguageModel::forward(Pass& pass, const Tokens& tokens, State& state, const
     if (hidden) hidden(name, x);
   };
 
-  Var x = embedded(pass, tokens.ids);
+  const Stretch at{tokens.resets, next_positions(tokens, state)};
+  Var x = embedded(pass, tokens.ids, at.positions);
   show("embed", x);
   for (size_t i = 0; i < blocks_.size(); ++i) {
-    x = through(pass, blocks_[i], x, state.blocks[i], tokens.resets);
+    x = through(pass, blocks_[i], x, state.blocks[i], at);
     show("layers." + std::to_string(i), x);
   }
-  x = normalised(pass, final_norm_, x);
-  show("final", x);
+  x = normalised(pass, final_norm_, "norm", x);
+  if (final_norm_.weight) show("final", x);
   const Tape::Scope in_head(pass.tape, "head");
-  return ops::linear(x, use(pass, *head_));
+  return ops::linear(x, use(pass, *head_), head_bias_ ? use(pass, *head_bias_) : Var());
 }
 
 std::vector<std::vector<std::string>> LanguageModel::state_names() const {
@@ -108,6 +185,13 @@ std::vector<std::vector<std::string>> LanguageModel::state_names() const {
     for (const auto& name : block.mixer->state_names()) names.back().push_back(block.name + ".mixer." + name);
   }
   return names;
+}
+
+bool LanguageModel::bounded_state() const {
+  if (positions_) return false;
+  for (const Block& block : blocks_)
+    if (!block.mixer->bounded_state()) return false;
+  return true;
 }
 
 }  // namespace adder

@@ -1,22 +1,27 @@
 // The skeleton that every language model shares:
-//   x = embedding(ids);  for each block: x = x + dropout(mixer(norm(x)));  logits = head(norm(x))
-// B batch, L length, V vocabulary, D d_model. Parameters: embedding.weight (V, D), blocks.<i>.norm.weight
-// (D), blocks.<i>.mixer.*, norm.weight (D), head.weight (V, D) unless it is the embedding's; .bias beside a
-// layer norm's weight.
+//   x = embedding(ids) (+ positions);  for each block:  x = x + f(mixer(norm(x))),  x = x + mlp(norm(x))
+//   logits = head(norm(x));  f = output(activation(…)), where the block has such
+// with dropout at the end of each branch in training; without residuals a branch replaces x.
+// B batch, L length, V vocabulary, P max_positions, D d_model. Parameters: embedding.weight (V, D),
+// positions.weight (P, D); blocks.<i>.norm.weight (D), .mixer.*, .output.weight (D, D), with glu (2D, D),
+// .mlp_norm.weight, .mlp.*; norm.weight (D), head.weight (V, D) unless it is the embedding's, head.bias (V);
+// .bias beside a layer norm's weight and an output's.
 #pragma once
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "framework/config/model_config.h"
 #include "models/mixer.h"
+#include "models/mlp.h"
 
 namespace adder {
 
 // Declares the parameters of one block's mixer below `scope` (blocks.<i>.mixer).
-using MakeMixer =
-    std::function<std::unique_ptr<Mixer>(const ModelConfig& config, const ParameterScope& scope)>;
+using MakeMixer = std::function<std::unique_ptr<Mixer>(const ModelConfig& config, const BlockConfig& block,
+                                                       const ParameterScope& scope)>;
 
 class LanguageModel : public Model {
  public:
@@ -26,33 +31,45 @@ class LanguageModel : public Model {
   ParameterList& parameters() override { return parameters_; }
   int64_t vocabulary() const override { return vocabulary_; }
   // tokens.ids (B, L) to logits (B, L, V). `hidden` sees the residual stream, (B, L, D): "embed" before block
-  // 0, "layers.<i>" after block i, "final" after the last norm.
+  // 0, "layers.<i>" after block i, "final" after the last norm, if there is one.
   Var forward(Pass& pass, const Tokens& tokens, State& state, const HiddenSink& hidden = nullptr) override;
   std::vector<std::vector<std::string>> state_names() const override;
+  bool bounded_state() const override;
 
  private:
   struct Norm {
-    Parameter *weight, *bias;  // bias: null for rms_norm
+    Parameter *weight = nullptr, *bias = nullptr;  // weight: null for no norm; bias: null unless it has one
   };
   struct Block {
     std::string name;  // blocks.<i>
     Norm norm;
     std::unique_ptr<Mixer> mixer;
+    std::string activation;
+    bool glu = false;
+    Parameter *output = nullptr, *output_bias = nullptr;  // null: none
+    Norm mlp_norm;
+    std::optional<Mlp> mlp;
   };
   Norm declare_norm(const ParameterScope& scope) const;
+  Block declare_block(const ModelConfig& config, int64_t i, const MakeMixer& make_mixer);
   void ready(State& state) const;
-  Var embedded(Pass& pass, const Tensor& ids) const;
-  Var normalised(Pass& pass, const Norm& norm, const Var& x) const;
-  Var through(Pass& pass, const Block& block, const Var& x, MixerState& state, const Tensor& resets) const;
+  Tensor next_positions(const Tokens& tokens, State& state) const;
+  Var embedded(Pass& pass, const Tensor& ids, const Tensor& positions) const;
+  Var normalised(Pass& pass, const Norm& norm, const char* scope, const Var& x) const;
+  Var mixed(Pass& pass, const Block& block, const Var& x, MixerState& state, const Stretch& at) const;
+  Var output(Pass& pass, const Block& block, const Var& y) const;
+  Var joined(Pass& pass, const Var& x, Var branch) const;
+  Var through(Pass& pass, const Block& block, const Var& x, MixerState& state, const Stretch& at) const;
 
   ParameterList parameters_;
   int64_t vocabulary_, d_model_;
   double dropout_, norm_eps_;
-  bool layer_norm_;
-  Parameter* embedding_;
+  std::string norm_;
+  bool norm_bias_, residual_;
+  Parameter *embedding_, *positions_ = nullptr;
   std::vector<Block> blocks_;
   Norm final_norm_;
-  Parameter* head_;  // the embedding, where tied
+  Parameter *head_, *head_bias_ = nullptr;  // head: the embedding, where tied
 };
 
 }  // namespace adder

@@ -66,12 +66,12 @@ Mamba::Mamba(const ModelConfig& config, const MambaOptions& o, const ParameterSc
   if (o.bias) out_proj_bias_ = &scope.add("out_proj.bias", {D}, init::constant(0));
 }
 
-Var Mamba::forward(Pass& pass, const Var& x, MixerState& state, const Tensor& resets) const {
+Var Mamba::forward(Pass& pass, const Var& x, MixerState& state, const Stretch& at) const {
   const Var window = state.empty() ? Var() : state[0], h0 = state.empty() ? Var() : state[1];
   const auto uz =
       ops::split(ops::linear(x, use(pass, *in_proj_), use_if(pass, in_proj_bias_)), {channels_, channels_});
   const auto conv =
-      ops::causal_conv1d(uz[0], use(pass, *conv1d_), use_if(pass, conv1d_bias_), window, resets, true);
+      ops::causal_conv1d(uz[0], use(pass, *conv1d_), use_if(pass, conv1d_bias_), window, at.resets, true);
   const auto dt_B_C = ops::split(ops::linear(conv.y, use(pass, *x_proj_)), {dt_rank_, d_state_, d_state_});
   ops::SelectiveScanInputs in;
   in.u = conv.y;
@@ -80,7 +80,7 @@ Var Mamba::forward(Pass& pass, const Var& x, MixerState& state, const Tensor& re
   in.B = dt_B_C[1], in.C = dt_B_C[2];
   in.D = use(pass, *D_), in.z = uz[1];
   in.delta_bias = use(pass, *dt_proj_bias_);
-  in.h0 = h0, in.resets = resets;
+  in.h0 = h0, in.resets = at.resets;
   const auto scan = ops::selective_scan(in);
   state = {conv.last, scan.last};
   return ops::linear(scan.y, use(pass, *out_proj_), use_if(pass, out_proj_bias_));

@@ -25,7 +25,7 @@ class Mamba : public Mixer {
   // UsageError where dt_min exceeds dt_max.
   Mamba(const ModelConfig& config, const MambaOptions& options, const ParameterScope& scope);
 
-  Var forward(Pass& pass, const Var& x, MixerState& state, const Tensor& resets) const override;
+  Var forward(Pass& pass, const Var& x, MixerState& state, const Stretch& at) const override;
   // conv (B, K-1, E): the convolution's last inputs; ssm (B, E, N): h.
   std::vector<std::string> state_names() const override { return {"conv", "ssm"}; }
 

@@ -8,23 +8,31 @@
 
 namespace adder {
 
+// What there is to know of a stretch of tokens (B, L) beside their embeddings.
+struct Stretch {
+  Tensor resets;     // int32 (B, L), or undefined: 1 where a document starts; nothing before it may be seen
+  Tensor positions;  // int32 (B, L): each token's place in its document, from 0
+};
+
 class Mixer {
  public:
   virtual ~Mixer() = default;
 
   // x (B, L, d_model), L >= 1, to the same shape. `state` holds what the tokens before x left behind, empty:
-  // nothing came before; it is replaced by the state after x. resets int32 (B, L), or undefined: 1 where a
-  // document starts, and nothing before that position may be seen from it on.
-  virtual Var forward(Pass& pass, const Var& x, MixerState& state, const Tensor& resets) const = 0;
+  // nothing came before; it is replaced by the state after x.
+  virtual Var forward(Pass& pass, const Var& x, MixerState& state, const Stretch& at) const = 0;
 
-  // The same for one token, x (B, 1, d_model). To be overridden where a shorter way leads to the same
-  // numbers.
-  virtual Var step(Pass& pass, const Var& x, MixerState& state) const {
-    return forward(pass, x, state, Tensor());
+  // The same for one token that starts no document, x (B, 1, d_model). To be overridden where a shorter way
+  // leads to the same numbers.
+  virtual Var step(Pass& pass, const Var& x, MixerState& state, const Stretch& at) const {
+    return forward(pass, x, state, at);
   }
 
   // What the tensors of the state are called, in their order.
   virtual std::vector<std::string> state_names() const = 0;
+
+  // False where the state grows with the text, as a cache of everything seen does.
+  virtual bool bounded_state() const { return true; }
 };
 
 }  // namespace adder

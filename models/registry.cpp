@@ -14,14 +14,15 @@ struct Entry {
 
 // A mixer that is made from (ModelConfig, its Options, ParameterScope).
 template <class MixerType, class OptionsType>
-Entry entry(const char* name, const char* doc) {
-  const auto make = [name](const ModelConfig& config, const ParameterScope& scope) -> std::unique_ptr<Mixer> {
-    if (!config.mixer) return std::make_unique<MixerType>(config, OptionsType(), scope);
-    const auto* options = dynamic_cast<const OptionsType*>(config.mixer.get());
+Entry entry(const char* name, const char* doc, void (*block_defaults)(BlockOptions&) = nullptr) {
+  const auto make = [name](const ModelConfig& config, const BlockConfig& block,
+                           const ParameterScope& scope) -> std::unique_ptr<Mixer> {
+    if (!block.mixer) return std::make_unique<MixerType>(config, OptionsType(), scope);
+    const auto* options = dynamic_cast<const OptionsType*>(block.mixer.get());
     if (!options) throw Error(std::string("[models] the options are not those of architecture ") + name);
     return std::make_unique<MixerType>(config, *options, scope);
   };
-  return {{name, doc, [] { return std::make_shared<OptionsType>(); }}, make};
+  return {{name, doc, [] { return std::make_shared<OptionsType>(); }, block_defaults}, make};
 }
 
 const std::vector<Entry>& entries() {
@@ -41,14 +42,18 @@ class Registry : public ModelFactory {
 
   std::unique_ptr<Model> make(const ModelConfig& config, int64_t vocabulary, uint64_t seed,
                               DType dtype) const override {
+    return std::make_unique<LanguageModel>(config, vocabulary, seed, dtype, make_mixer);
+  }
+
+ private:
+  static std::unique_ptr<Mixer> make_mixer(const ModelConfig& config, const BlockConfig& block,
+                                           const ParameterScope& scope) {
     std::string known;
     for (const Entry& e : entries()) {
-      if (e.architecture.name == config.architecture)
-        return std::make_unique<LanguageModel>(config, vocabulary, seed, dtype, e.make_mixer);
+      if (e.architecture.name == block.architecture) return e.make_mixer(config, block, scope);
       known += (known.empty() ? "" : ", ") + e.architecture.name;
     }
-    throw UsageError("[models] model.architecture is \"" + config.architecture +
-                     "\", expected one of: " + known);
+    throw UsageError("[models] model.architecture is \"" + block.architecture + "\", expected one of: " + known);
   }
 };
 

@@ -82,6 +82,11 @@ class SchemaWriter : public Fields {
   void visit_section(const std::string& key, Options& child, const std::string& doc) override {
     properties.set(key, object_schema(child, doc));
   }
+  void visit_list(const std::string& key, const std::vector<Options*>&, const std::string& doc) override {
+    JsonValue schema = typed("array");
+    schema.set("description", doc);
+    properties.set(key, schema);
+  }
 };
 
 JsonValue object_schema(Options& options, const std::string& doc) {
@@ -112,27 +117,111 @@ JsonValue condition(const std::string& name, const JsonValue& own, const std::ve
   return rule;
 }
 
+// The architecture's own keys, and those of every block whose defaults are others for it.
+class OwnKeys : public Options {
+ public:
+  explicit OwnKeys(const Architecture& architecture)
+      : options_(architecture.options ? architecture.options() : nullptr) {
+    if (architecture.block_defaults) architecture.block_defaults(block_);
+  }
+  void fields(Fields& f) override {
+    if (options_) options_->fields(f);
+    Different different(f);
+    block_.fields(different);
+  }
+
+ private:
+  class Different : public Fields {
+   public:
+    explicit Different(Fields& out) : out_(out) { BlockOptions().fields(usual_); }
+
+   protected:
+    void visit(const Field& field) override {
+      if (dump(*usual_.properties.find(field.key)) != dump(schema_of(field))) out_.pass(field);
+    }
+    void visit_section(const std::string&, Options&, const std::string&) override {}
+    void visit_list(const std::string&, const std::vector<Options*>&, const std::string&) override {}
+
+   private:
+    Fields& out_;
+    SchemaWriter usual_;
+  };
+  std::shared_ptr<Options> options_;
+  BlockOptions block_;
+};
+
+JsonValue own_properties(const Architecture& architecture) {
+  SchemaWriter writer;
+  OwnKeys(architecture).fields(writer);
+  return writer.properties;
+}
+
+std::vector<std::string> keys_of(const JsonValue& object) {
+  std::vector<std::string> keys;
+  for (const JsonValue& item : object.items) keys.push_back(item.key);
+  return keys;
+}
+
+// For each architecture its keys beside the common ones, as conditions; and the keys of all of them.
+struct ArchitectureKeys {
+  JsonValue rules = JsonValue::array(), all = JsonValue::object();
+  std::vector<std::string> names;
+};
+ArchitectureKeys architecture_keys(const ModelFactory& factory, const JsonValue& properties) {
+  ArchitectureKeys keys;
+  const std::vector<std::string> common = keys_of(properties);
+  for (const Architecture& architecture : factory.architectures()) {
+    keys.names.push_back(architecture.name);
+    const JsonValue own = own_properties(architecture);
+    for (const JsonValue& item : own.items) {
+      if (properties.find(item.key)) continue;
+      const JsonValue* known = keys.all.find(item.key);
+      // Where two architectures mean different things by a key, only the conditions say what it may be.
+      const bool differs = known && dump(*known) != dump(item);
+      keys.all.set(item.key, differs ? JsonValue::object() : item);
+    }
+    keys.rules.push(condition(architecture.name, own, common));
+  }
+  return keys;
+}
+
+// One entry of model.blocks.
+JsonValue block_schema(const ModelFactory& factory) {
+  BlockConfig block;
+  JsonValue schema = object_schema(block, "one kind of block");
+  JsonValue& properties = *schema.find("properties");
+  const ArchitectureKeys keys = architecture_keys(factory, properties);
+  for (const JsonValue& item : keys.all.items) properties.set(item.key, item);
+  properties.find("architecture")->set("enum", list_of(keys.names));
+  schema.set("required", list_of({"architecture"}));
+  schema.set("allOf", keys.rules);
+  return schema;
+}
+
+// A hybrid has a list of blocks where the others have the keys of their one kind of block.
+JsonValue hybrid_condition(const ModelFactory& factory, const JsonValue& properties) {
+  SchemaWriter of_block;
+  BlockOptions().fields(of_block);
+  std::vector<std::string> common = keys_of(properties);
+  std::erase_if(common, [&](const std::string& key) { return of_block.properties.find(key) != nullptr; });
+  JsonValue own = JsonValue::object(), blocks = typed("array");
+  blocks.set("description", "architecture and keys of each block in turn, over and over up to n_layers");
+  blocks.set("items", block_schema(factory));
+  blocks.set("minItems", 1);
+  own.set("blocks", blocks);
+  return condition(kHybrid, own, common);
+}
+
 // Keys of every architecture, and under which of them each is allowed.
 void add_architectures(JsonValue& model, const ModelFactory& factory) {
   JsonValue& properties = *model.find("properties");
-  std::vector<std::string> common, names;
-  for (const JsonValue& item : properties.items) common.push_back(item.key);
-  JsonValue rules = JsonValue::array(), all = JsonValue::object();
-  for (const Architecture& architecture : factory.architectures()) {
-    names.push_back(architecture.name);
-    SchemaWriter writer;
-    if (architecture.options) architecture.options()->fields(writer);
-    for (const JsonValue& item : writer.properties.items) {
-      const JsonValue* known = all.find(item.key);
-      // Where two architectures mean different things by a key, only the conditions say what it may be.
-      const bool differs = known && dump(*known) != dump(item);
-      all.set(item.key, differs ? JsonValue::object() : item);
-    }
-    rules.push(condition(architecture.name, writer.properties, common));
-  }
-  for (const JsonValue& item : all.items) properties.set(item.key, item);
-  properties.find("architecture")->set("enum", list_of(names));
-  if (!rules.items.empty()) model.set("allOf", rules);
+  ArchitectureKeys keys = architecture_keys(factory, properties);
+  keys.rules.push(hybrid_condition(factory, properties));
+  keys.names.push_back(kHybrid);
+  for (const JsonValue& item : keys.all.items) properties.set(item.key, item);
+  properties.set("blocks", JsonValue::object());
+  properties.find("architecture")->set("enum", list_of(keys.names));
+  model.set("allOf", keys.rules);
 }
 
 std::string cell(const std::string& text) {
@@ -153,6 +242,9 @@ class MarkdownWriter : public Fields {
              cell(field.doc) + " |\n";
   }
   void visit_section(const std::string& key, Options& child, const std::string& doc) override;
+  void visit_list(const std::string& key, const std::vector<Options*>&, const std::string& doc) override {
+    table += "| `" + key + "` | a list of objects | | " + cell(doc) + " |\n";
+  }
 };
 
 std::string capitalised(std::string text) {
@@ -171,6 +263,14 @@ std::string section_text(const std::string& title, const std::string& doc, Optio
 
 void MarkdownWriter::visit_section(const std::string& key, Options& child, const std::string& doc) {
   sections += section_text("`" + key + "`", doc, child);
+}
+
+std::string hybrid_text() {
+  return "## `model`, architecture `hybrid`\n\n`blocks` lists the blocks in turn, over and over until there are "
+         "`n_layers` (a multiple of\ntheir number; by default that number). Each entry has an `architecture`, its keys "
+         "and those that stand around\na mixer (`activation`, `output`, `mlp`, …), which then are not keys of `model`:\n\n"
+         "```\n\"model\": {\"architecture\": \"hybrid\", \"n_layers\": 4,\n"
+         "          \"blocks\": [{\"architecture\": \"mamba\"}, {\"architecture\": \"attention\", \"n_heads\": 4}]}\n```\n";
 }
 
 }  // namespace
@@ -200,11 +300,11 @@ std::string markdown_reference(const ModelFactory& factory) {
       "to this one:\n";
   text += "objects merge key by key, anything else replaces. `--set key.path=value` overrides both.\n\n";
   text += section_text("Top level", "", config);
-  for (const Architecture& architecture : factory.architectures())
-    if (architecture.options)
-      text += section_text("`model`, architecture `" + architecture.name + "`", architecture.doc,
-                           *architecture.options());
-  return text;
+  for (const Architecture& architecture : factory.architectures()) {
+    OwnKeys own(architecture);
+    text += section_text("`model`, architecture `" + architecture.name + "`", architecture.doc, own);
+  }
+  return text + hybrid_text();
 }
 
 }  // namespace adder

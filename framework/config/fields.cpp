@@ -86,6 +86,11 @@ class Writer : public Fields {
   void visit_section(const std::string& key, Options& child, const std::string&) override {
     object.set(key, write_fields(child));
   }
+  void visit_list(const std::string& key, const std::vector<Options*>& children, const std::string&) override {
+    JsonValue list = JsonValue::array();
+    for (Options* child : children) list.push(write_fields(*child));
+    object.set(key, list);
+  }
 };
 
 class PathLister : public Fields {
@@ -98,6 +103,9 @@ class PathLister : public Fields {
   void visit_section(const std::string& key, Options& child, const std::string&) override {
     add(key);
     for (std::string& path : key_paths(child, prefix_ + key + ".")) paths.push_back(std::move(path));
+  }
+  void visit_list(const std::string& key, const std::vector<Options*>&, const std::string&) override {
+    add(key);
   }
 
  private:
@@ -126,6 +134,14 @@ class Reader : public Fields {
   }
   void visit_section(const std::string& key, Options& child, const std::string&) override {
     if (const JsonValue* given = object_.find(key)) read_fields(*given, joined(path_, key), child, known_);
+  }
+  void visit_list(const std::string& key, const std::vector<Options*>& children, const std::string&) override {
+    const JsonValue* given = object_.find(key);
+    if (!given) return;
+    if (!given->is(Kind::array) || given->items.size() != children.size())
+      throw Error("[config] " + joined(path_, key) + " has not the items that were made for it");
+    for (size_t i = 0; i < children.size(); ++i)
+      read_fields(given->items[i], joined(path_, key) + "[" + std::to_string(i) + "]", *children[i], known_);
   }
 
  private:

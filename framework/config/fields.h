@@ -75,12 +75,19 @@ class Fields {
               std::map<std::string, std::string> refused = {}) {
     visit({key, doc, &v, {}, 0, std::move(allowed), std::move(refused)});
   }
+  void pass(const Field& field) { visit(field); }  // from one visitor on to another
   // A JSON object of its own.
   void section(const char* key, Options& child, const char* doc) { visit_section(key, child, doc); }
+  // A JSON list of objects, as many as there are children.
+  void list(const char* key, const std::vector<Options*>& children, const char* doc) {
+    visit_list(key, children, doc);
+  }
 
  protected:
   virtual void visit(const Field& field) = 0;
   virtual void visit_section(const std::string& key, Options& child, const std::string& doc) = 0;
+  virtual void visit_list(const std::string& key, const std::vector<Options*>& children,
+                          const std::string& doc) = 0;
 };
 
 struct Options {

@@ -118,44 +118,99 @@ void note_given(const JsonValue& value, const std::string& path, std::map<std::s
     if (value.is(Kind::object)) note_given(item, path.empty() ? item.key : path + "." + item.key, given);
 }
 
-std::vector<std::string> keys_of(const Architecture& architecture) {
-  if (!architecture.options) return {};
-  return key_paths(*architecture.options(), "model.");
+std::string joined(const std::vector<std::string>& words) {
+  std::string list;
+  for (const std::string& word : words) list += (list.empty() ? "" : ", ") + word;
+  return list;
+}
+
+// The architecture that `object` (model, or an entry of model.blocks at `path`) names; null where it names none.
+const Architecture* named_architecture(const JsonValue& object, const std::string& path,
+                                       const std::vector<Architecture>& table, bool or_hybrid) {
+  const JsonValue* named = object.find("architecture");
+  if (!named) return nullptr;
+  const std::string name = named->is(Kind::string) ? named->string : named->raw;
+  std::vector<std::string> names;
+  for (const Architecture& architecture : table) {
+    if (architecture.name == name) return &architecture;
+    names.push_back(architecture.name);
+  }
+  if (or_hybrid) names.push_back(kHybrid);
+  if (name.empty() || (or_hybrid && name == kHybrid)) return nullptr;
+  const std::string near = nearest(name, names);
+  throw UsageError(named->place.text() + ": " + path + ".architecture: unknown architecture " +
+                   dump(JsonValue(name)) + (near.empty() ? "" : "; did you mean \"" + near + "\"?") +
+                   "; known: " + joined(names));
+}
+
+void prepare_block(BlockConfig& block, const Architecture& architecture) {
+  if (architecture.options) block.mixer = architecture.options();
+  if (architecture.block_defaults) architecture.block_defaults(block);
+}
+
+// Keys of architectures below `path` that this place does not know, and why.
+void note_elsewhere(KnownKeys& known, const std::string& path, const std::vector<Architecture>& table,
+                    const std::string& name, const std::vector<std::string>& here) {
+  std::map<std::string, std::string> owners;
+  for (const Architecture& other : table) {
+    if (!other.options) continue;
+    for (const std::string& key : key_paths(*other.options(), path + "."))
+      owners[key] += (owners[key].empty() ? "belongs to the architecture " : " or ") + other.name;
+  }
+  for (const auto& [key, reason] : owners) {
+    if (std::find(here.begin(), here.end(), key) != here.end()) continue;
+    known.elsewhere[key] =
+        reason + (name.empty() ? "; set " + path + ".architecture, or remove the key"
+                               : "; " + path + ".architecture is \"" + name +
+                                     "\": remove the key, or change the architecture");
+  }
+}
+
+// Makes the entries of model.blocks, each with the keys of its architecture, before they are read.
+void choose_blocks(const JsonValue& model, Config& config, const std::vector<Architecture>& table,
+                   KnownKeys& known) {
+  const JsonValue* list = model.find("blocks");
+  if (!list || !list->is(Kind::array) || list->items.empty())
+    throw UsageError((list ? list->place : model.find("architecture")->place).text() +
+                     ": model.blocks: expected a list of at least one block such as " +
+                     R"([{"architecture": "mamba"}, {"architecture": "attention"}])" +
+                     (list ? ", found " + list->found() : "; it says what a hybrid is made of"));
+  for (size_t i = 0; i < list->items.size(); ++i) {
+    const JsonValue& item = list->items[i];
+    const std::string path = "model.blocks[" + std::to_string(i) + "]";
+    if (!item.is(Kind::object))
+      throw UsageError(item.place.text() + ": " + path + ": expected an object such as " +
+                       R"({"architecture": "mamba"}, found )" + item.found());
+    const Architecture* chosen = named_architecture(item, path, table, false);
+    if (!chosen) throw UsageError(item.place.text() + ": " + path + ".architecture is missing; choose one");
+    prepare_block(config.model.blocks.emplace_back(), *chosen);
+    note_elsewhere(known, path, table, chosen->name, key_paths(config.model.blocks.back(), path + "."));
+  }
+  BlockOptions of_block;
+  for (const std::string& key : key_paths(of_block, "model."))
+    known.elsewhere[key] = "belongs into the entries of model.blocks; model.architecture is \"hybrid\"";
+  config.model.n_layers = int64_t(list->items.size());
 }
 
 // Gives the config the keys of the architecture that the tree names, before the tree is read.
 KnownKeys choose_architecture(const JsonValue& tree, Config& config, const ModelFactory& factory) {
   const auto table = factory.architectures();
-  const JsonValue* model = tree.find("model");
-  const JsonValue* named = model ? model->find("architecture") : nullptr;
-  const std::string name = !named ? "" : named->is(Kind::string) ? named->string : named->raw;
-  std::vector<std::string> names;
+  const JsonValue none = JsonValue::object();
+  const JsonValue* given = tree.find("model");
+  const JsonValue& model = given ? *given : none;
+  const Architecture* chosen = named_architecture(model, "model", table, true);
   KnownKeys known;
-  const Architecture* chosen = nullptr;
-  for (const Architecture& architecture : table) {
-    names.push_back(architecture.name);
-    if (architecture.name == name) chosen = &architecture;
+  const JsonValue* named = model.find("architecture");
+  std::string name = chosen ? chosen->name : "";
+  if (chosen) prepare_block(config.model, *chosen);
+  if (!chosen && named && (named->string == kHybrid || named->raw == kHybrid)) {
+    config.model.architecture = name = kHybrid;
+    choose_blocks(model, config, table, known);
+  } else {
+    known.elsewhere["model.blocks"] = "belongs to the architecture hybrid; set \"architecture\": \"hybrid\"";
   }
-  if (!name.empty() && !chosen) {
-    const std::string near = nearest(name, names);
-    std::string list;
-    for (const std::string& n : names) list += (list.empty() ? "" : ", ") + n;
-    throw UsageError(named->place.text() + ": model.architecture: unknown architecture " +
-                     dump(JsonValue(name)) + (near.empty() ? "" : "; did you mean \"" + near + "\"?") +
-                     "; known: " + list);
-  }
-  if (chosen && chosen->options) config.model.mixer = chosen->options();
   known.paths = key_paths(config);
-  for (const Architecture& other : table)
-    for (const std::string& path : keys_of(other)) {
-      if (std::find(known.paths.begin(), known.paths.end(), path) != known.paths.end()) continue;
-      std::string& reason = known.elsewhere[path];
-      reason += (reason.empty() ? "belongs to the architecture " : " or ") + other.name;
-    }
-  for (auto& [path, reason] : known.elsewhere)
-    reason += name.empty()
-                  ? "; set model.architecture, or remove the key"
-                  : "; model.architecture is \"" + name + "\": remove the key, or change the architecture";
+  note_elsewhere(known, "model", table, name, known.paths);
   return known;
 }
 
@@ -213,6 +268,19 @@ void check_rates(const Config& c) {
     refuse(c, {"optimizer.nesterov"}, "optimizer.nesterov needs optimizer.momentum above 0, found 0");
 }
 
+void check_model(const Config& c, Use use) {
+  const ModelConfig& m = c.model;
+  if (m.n_layers % std::max<int64_t>(1, int64_t(m.blocks.size())) != 0)
+    refuse(c, {"model.n_layers"},
+           "model.n_layers is " + shown(m.n_layers) + ", expected a multiple of the " +
+               shown(int64_t(m.blocks.size())) + " entries of model.blocks");
+  if (use == Use::train && c.data.batches.empty() && m.positions == "learned" &&
+      m.max_positions < c.training.context_length)
+    refuse(c, {"model.max_positions", "training.context_length"},
+           "model.max_positions is " + shown(m.max_positions) + ", expected at least training.context_length, " +
+               shown(c.training.context_length));
+}
+
 void check(const Config& c, Use use) {
   if (c.device == "cuda" && use == Use::train && !kernels::available(kernels::Device::cuda))
     refuse(c, {"device"},
@@ -223,6 +291,7 @@ void check(const Config& c, Use use) {
   if (c.model.architecture.empty() && c.initialize.from.empty())
     refuse(c, {"model.architecture"},
            "model.architecture is missing; choose one, or start from weights by initialize.from");
+  check_model(c, use);
   check_data(c, use);
   check_rates(c);
   if (c.evaluation_stride() > c.evaluation_window())
@@ -247,6 +316,8 @@ Config parse_config(const std::string& text, const std::string& shown_name,
     config.schedule.decay_steps = config.training.steps;
     config.given.erase("schedule.decay_steps");
   }
+  if (config.model.positions == "learned" && config.model.max_positions == 0)
+    config.model.max_positions = config.training.context_length;
   check(config, use);
   return config;
 }

@@ -11,24 +11,60 @@
 
 namespace adder {
 
-struct ModelConfig : Options {
+// What stands around the mixer of a block:
+//   x = x + output(activation(mixer(norm(x))));  x = x + mlp(norm(x))
+struct BlockOptions : Options {
+  std::string activation = "none";
+  std::string output = "none";
+  bool output_bias = true;
+  std::string mlp = "none";
+  int64_t d_mlp = 0;
+  bool mlp_bias = false;
+  void fields(Fields& f) override;
+};
+
+// One kind of block.
+struct BlockConfig : BlockOptions {
   std::string architecture;
-  int64_t d_model = 128;
-  int64_t n_layers = 4;
   // The keys that the architecture declares. Not changed once read, so that copies may share it:
   //   const auto& options = dynamic_cast<const MambaOptions&>(*config.mixer);
   std::shared_ptr<const Options> mixer;
+  void fields(Fields& f) override;
+
+ protected:
+  void mixer_fields(Fields& f) const;
+};
+
+// The architecture whose blocks are listed one by one.
+inline constexpr char kHybrid[] = "hybrid";
+
+struct ModelConfig : BlockConfig {
+  int64_t d_model = 128;
+  int64_t n_layers = 4;
+  std::vector<BlockConfig> blocks;  // of a hybrid, over and over until there are n_layers; else empty
   bool tie_embeddings = true;
+  bool head_bias = false;
+  double embedding_init = 0.02;
+  std::string positions = "none";
+  int64_t max_positions = 0;  // a loaded config that has positions holds the number itself
   double dropout = 0;
   std::string norm = "rms_norm";
+  bool norm_bias = true;
   double norm_eps = 1e-5;
+  bool residual = true;
   void fields(Fields& f) override;
+
+  bool hybrid() const { return architecture == kHybrid; }
+  const BlockConfig& block(int64_t i) const {
+    return blocks.empty() ? *this : blocks[size_t(i) % blocks.size()];
+  }
 };
 
 struct Architecture {
   std::string name;
   std::string doc;
   std::function<std::shared_ptr<Options>()> options;  // fresh, with defaults; null: no keys of its own
+  std::function<void(BlockOptions&)> block_defaults = nullptr;  // where a block of it needs others
 };
 
 struct ModelFactory {

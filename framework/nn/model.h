@@ -11,7 +11,16 @@ namespace adder {
 using MixerState = std::vector<Var>;
 struct State {
   std::vector<MixerState> blocks;
+  Tensor positions;      // int32 (batch): the place of the next token in its document; undefined: 0
   State detach() const;  // the values alone, so that no gradient flows through
+
+  // States of runs of one row each, side by side as one batch; values alone. Tensors of two and more axes may
+  // differ in axis 1 (a cache that grows with the text): the shorter ones are filled up with zeros. Every other
+  // difference is an Error that names it.
+  static State stack(const std::vector<State>& rows);
+  // Row b as the state of a run of its own, and these rows in this order; copies. A cache keeps its length.
+  State row(int64_t b) const { return rows({b}); }
+  State rows(const std::vector<int64_t>& indices) const;
 };
 
 // A batch of token ids. Shapes (batch, length); int32.
@@ -33,6 +42,7 @@ class Model {
   virtual Var forward(Pass& pass, const Tokens& tokens, State& state, const HiddenSink& hidden = nullptr) = 0;
   // Names of each block's state tensors, for checkpoints and messages: "blocks.0.mixer.conv".
   virtual std::vector<std::vector<std::string>> state_names() const = 0;
+  virtual bool bounded_state() const { return true; }  // false: it grows with the text (attention, no window)
 };
 
 }  // namespace adder

@@ -47,9 +47,9 @@ TEST(Schema, KeysDependOnTheArchitecture) {
   const JsonValue schema = parse_json(json_schema(factory), "schema");
   const JsonValue& model = property(schema, "model");
   EXPECT_EQ(dump(*property(schema, "model.architecture").find("enum"), -1),
-            R"(["mamba", "attention", "mean"])");
+            R"(["mamba", "attention", "mean", "hybrid"])");
   const auto& rules = model.find("allOf")->items;
-  ASSERT_EQ(rules.size(), 3u);
+  ASSERT_EQ(rules.size(), 4u);
   EXPECT_EQ(rules[0].find("if")->find("properties")->find("architecture")->find("const")->string, "mamba");
   const JsonValue& then = *rules[1].find("then");
   EXPECT_EQ(then.find("properties")->find("d_state")->find("type")->string, "number");
@@ -58,6 +58,27 @@ TEST(Schema, KeysDependOnTheArchitecture) {
   EXPECT_HAS(names, "\"d_model\"");
   EXPECT_FALSE(has(names, "\"d_conv\"")) << names;
   EXPECT_TRUE(property(schema, "model.d_state").items.empty());  // two types: the conditions decide
+}
+
+TEST(Schema, AHybridHasBlocksInPlaceOfTheKeysOfOneBlock) {
+  const JsonValue schema = parse_json(json_schema(factory), "schema");
+  const JsonValue& hybrid = property(schema, "model").find("allOf")->items.back();
+  EXPECT_EQ(hybrid.find("if")->find("properties")->find("architecture")->find("const")->string, "hybrid");
+  const std::string names = dump(*hybrid.find("then")->find("propertyNames")->find("enum"), -1);
+  EXPECT_HAS(names, "\"blocks\"");
+  EXPECT_HAS(names, "\"n_layers\"");
+  EXPECT_FALSE(has(names, "\"mlp\"")) << names;
+  const JsonValue& item = *hybrid.find("then")->find("properties")->find("blocks")->find("items");
+  EXPECT_EQ(dump(*item.find("properties")->find("architecture")->find("enum"), -1),
+            R"(["mamba", "attention", "mean"])");
+  EXPECT_EQ(item.find("allOf")->items.size(), 3u);
+}
+
+TEST(Schema, TellsADefaultThatIsAnotherForAnArchitecture) {
+  const JsonValue schema = parse_json(json_schema(factory), "schema");
+  const JsonValue& then = *property(schema, "model").find("allOf")->items[1].find("then");
+  EXPECT_EQ(then.find("properties")->find("mlp")->find("default")->string, "swiglu");
+  EXPECT_HAS(markdown_reference(factory), "| `\"swiglu\"` |");
 }
 
 TEST(Reference, TellsEveryKeyWithItsDefault) {

@@ -37,7 +37,8 @@ struct FakeAttentionOptions : Options {
 struct FakeFactory : ModelFactory {
   std::vector<Architecture> architectures() const override {
     return {{"mamba", "selective state space", [] { return std::make_shared<FakeMambaOptions>(); }},
-            {"attention", "looks back", [] { return std::make_shared<FakeAttentionOptions>(); }},
+            {"attention", "looks back", [] { return std::make_shared<FakeAttentionOptions>(); },
+             [](BlockOptions& block) { block.mlp = "swiglu"; }},
             {"mean", "has no keys", nullptr}};
   }
   std::unique_ptr<Model> make(const ModelConfig&, int64_t, uint64_t, DType) const override { return nullptr; }

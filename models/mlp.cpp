@@ -1,0 +1,52 @@
+#include "models/mlp.h"
+
+#include <cmath>
+
+#include "framework/core/error.h"
+#include "framework/ops/activation.h"
+#include "framework/ops/gated.h"
+#include "framework/ops/linear.h"
+
+namespace adder {
+namespace {
+
+int64_t inner_width(int64_t d_model, const BlockOptions& block) {
+  if (block.d_mlp) return block.d_mlp;
+  return block.mlp == "swiglu" ? (8 * d_model / 3 + 7) / 8 * 8 : 4 * d_model;
+}
+
+}  // namespace
+
+Var activate(const std::string& name, const Var& x) {
+  if (name == "none") return x;
+  if (name == "gelu") return ops::gelu_erf(x);
+  if (name == "gelu_tanh") return ops::gelu_tanh(x);
+  if (name == "silu") return ops::silu(x);
+  if (name == "relu") return ops::relu(x);
+  if (name == "relu_squared") return ops::relu_squared(x);
+  throw Error("[activate] no activation is called \"" + name + "\"");
+}
+
+Mlp::Mlp(const ModelConfig& config, const BlockOptions& block, const ParameterScope& scope) : kind_(block.mlp) {
+  const int64_t D = config.d_model, F = inner_width(D, block);
+  const auto declare = [&](const char* name, int64_t out, int64_t in, double stddev) -> Projection {
+    const ParameterScope here = scope.in(name);
+    Parameter& weight = here.add("weight", {out, in}, init::normal(stddev));
+    return {&weight, block.mlp_bias ? &here.add("bias", {out}, init::constant(0)) : nullptr};
+  };
+  if (kind_ == "swiglu") gate_ = declare("gate", F, D, 0.02);
+  up_ = declare("up", F, D, 0.02);
+  down_ = declare("down", D, F, 0.02 / std::sqrt(2 * double(config.n_layers)));
+}
+
+Var Mlp::through(Pass& pass, const Projection& p, const Var& x) {
+  return ops::linear(x, use(pass, *p.weight), p.bias ? use(pass, *p.bias) : Var());
+}
+
+Var Mlp::forward(Pass& pass, const Var& x) const {
+  const Var up = through(pass, up_, x);
+  const Var inner = gate_.weight ? ops::swiglu(through(pass, gate_, x), up) : activate(kind_, up);
+  return through(pass, down_, inner);
+}
+
+}  // namespace adder
