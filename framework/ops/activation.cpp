@@ -40,5 +40,8 @@ Var sigmoid(const Var& x) { return activation("sigmoid", Kind::sigmoid, x); }
 Var tanh(const Var& x) { return activation("tanh", Kind::tanh, x); }
 Var softplus(const Var& x) { return activation("softplus", Kind::softplus, x); }
 Var neg_exp(const Var& x) { return activation("neg_exp", Kind::neg_exp, x); }
+Var exp(const Var& x) { return activation("exp", Kind::exp, x); }
+Var sin(const Var& x) { return activation("sin", Kind::sin, x); }
+Var cos(const Var& x) { return activation("cos", Kind::cos, x); }
 
 }  // namespace adder::ops

@@ -13,5 +13,8 @@ Var sigmoid(const Var& x);
 Var tanh(const Var& x);
 Var softplus(const Var& x);
 Var neg_exp(const Var& x);  // -e^x
+Var exp(const Var& x);
+Var sin(const Var& x);
+Var cos(const Var& x);
 
 }  // namespace adder::ops

@@ -35,7 +35,7 @@ Tensor packed(const Tensor& labels) {
 
 // What forward leaves behind: the loss of each row, and what backward reads.
 struct Rows {
-  Tensor logits, labels, loss, peak, inverse;
+  Tensor logits, labels, loss, peak, inverse, log_z;
 
   Rows(const Tensor& x, const Tensor& row_labels)
       : logits(x.with_even_rows()),
@@ -49,34 +49,53 @@ struct Rows {
     kernels::CrossEntropy<T> a{.x = matrix<const T>(logits), .labels = labels.data<int32_t>()};
     a.ignored = ignored, a.loss = loss.data<double>();
     a.peak = peak.data<T>(), a.inverse = inverse.data<T>();
+    if (log_z.defined()) a.log_z = log_z.data<double>();
     return a;
   }
 };
 
-}  // namespace
-
-Var cross_entropy(const Var& logits, const Tensor& labels, int32_t ignore_index) {
-  const Shapes check{"cross_entropy"};
+// The mean loss over the labels that count, rank 0; `with_z`: the mean of log(Z)^2, too.
+std::vector<Var> means(const char* op, const Var& logits, const Tensor& labels, int32_t ignored, bool with_z) {
   const Tensor row_labels = packed(labels);
-  const int64_t count = counted(check, logits, row_labels, ignore_index);
-
+  const int64_t count = counted(Shapes{op}, logits, row_labels, ignored);
   return by_dtype(logits.dtype(), [&](auto zero) {
     using T = decltype(zero);
     Rows rows(logits.value(), row_labels);
-    const auto a = rows.arguments<T>(ignore_index);
+    if (with_z) rows.log_z = Tensor::like(rows.loss);
+    const auto a = rows.arguments<T>(ignored);
     KERNEL(cross_entropy_fwd, T)(logits.device(), a);
-    double total = 0;
+    double total = 0, squares = 0;
     for (int64_t i = 0; i < a.x.rows; ++i) total += a.loss[i];
-    const Tensor mean = Tensor::full({}, count ? total / double(count) : 0, logits.dtype(), logits.device());
+    for (int64_t i = 0; with_z && i < a.x.rows; ++i) squares += a.log_z[i] * a.log_z[i];
+    const auto mean = [&](double sum) {
+      return Tensor::full({}, count ? sum / double(count) : 0, logits.dtype(), logits.device());
+    };
+    std::vector<Tensor> out = {mean(total)};
+    if (with_z) out.push_back(mean(squares));
     rows.loss = Tensor();
-    return record("cross_entropy", mean, {logits}, [a, rows, count](const Adjoints& g) {
+    return record(op, out, {logits}, [a, rows, count, with_z](const Adjoints& g) {
+      const auto share = [&](const Tensor& adjoint) {
+        return count && adjoint.defined() ? adjoint.item() / double(count) : 0;
+      };
       auto b = a;
       const Tensor dx = g.in(0);
       b.loss = nullptr, b.dx = matrix<T>(dx);
-      b.scale = count ? T(g.out(0).item() / double(count)) : T(0);
+      b.scale = T(share(g.out(0)));
+      if (with_z) b.square_scale = share(g.out(1));
       KERNEL(cross_entropy_bwd, T)(rows.logits.device(), b);
     });
   });
+}
+
+}  // namespace
+
+Var cross_entropy(const Var& logits, const Tensor& labels, int32_t ignore_index) {
+  return means("cross_entropy", logits, labels, ignore_index, false)[0];
+}
+
+LossAndSquare cross_entropy_and_z(const Var& logits, const Tensor& labels, int32_t ignore_index) {
+  const auto both = means("cross_entropy", logits, labels, ignore_index, true);
+  return {both[0], both[1]};
 }
 
 Tensor token_losses(const Tensor& logits, const Tensor& labels, int32_t ignore_index) {

@@ -10,23 +10,25 @@ namespace {
 // The inputs with evenly spaced rows, or dense where kernels take a pointer; kept alive for backward.
 struct Kept {
   Tensor u, delta, A, B, C, D, z, delta_bias, h0, resets, boundaries;
+  bool softplus, signed_transitions;
 };
 
 template <class T>
-kernels::SelectiveScan<T> scan_of(const Kept& k, bool softplus) {
+kernels::SelectiveScan<T> scan_of(const Kept& k) {
   kernels::SelectiveScan<T> s;
   s.batch = k.u.dim(0), s.length = k.u.dim(1), s.channels = k.u.dim(2), s.state = k.A.dim(1);
   s.u = matrix<const T>(k.u), s.delta = matrix<const T>(k.delta), s.z = matrix<const T>(k.z);
   s.A = pointer<const T>(k.A), s.B = matrix<const T>(k.B), s.C = matrix<const T>(k.C);
   s.D = pointer<const T>(k.D), s.delta_bias = pointer<const T>(k.delta_bias), s.h0 = pointer<const T>(k.h0);
   s.resets = pointer<const int32_t>(k.resets);
-  s.softplus = softplus;
+  s.fixed_B = k.B.rank() == 2, s.fixed_C = k.C.rank() == 2;
+  s.softplus = k.softplus, s.signed_transitions = k.signed_transitions;
   return s;
 }
 
 template <class T>
-void backward(const Kept& kept, bool softplus, const Adjoints& g) {
-  auto s = scan_of<T>(kept, softplus);
+void backward(const Kept& kept, const Adjoints& g) {
+  auto s = scan_of<T>(kept);
   const Tensor dy = g.out(0).defined() ? g.out(0).with_even_rows() : Tensor();
   const Tensor dlast = dense(g.out(1));
   const auto by_pointer = [](size_t i) { return i == 2 || i == 8; };  // A, h0
@@ -42,13 +44,17 @@ void backward(const Kept& kept, bool softplus, const Adjoints& g) {
 
 }  // namespace
 
-SelectiveScanResult selective_scan(const SelectiveScanInputs& in, bool delta_softplus) {
+SelectiveScanResult selective_scan(const SelectiveScanInputs& in, bool delta_softplus, bool signed_transitions) {
   const Shapes check{"selective_scan"};
   const auto [batch, length, channels] = check("u", in.u, {"batch", "length", "channels"});
   const int64_t state = check("A", in.A, {channels, "state"})[1];
-  check("delta", in.delta, {batch, length, channels});
-  check("B", in.B, {batch, length, state});
-  check("C", in.C, {batch, length, state});
+  if (in.delta.defined()) check("delta", in.delta, {batch, length, channels});
+  else if (!in.delta_bias.defined()) check.fail("neither delta nor delta_bias is given, expected at least one");
+  const auto coefficient = [&, batch = batch, length = length, channels = channels](const char* name, const Var& x) {
+    if (x.value().rank() == 2) check(name, x, {channels, state});
+    else check(name, x, {batch, length, state});
+  };
+  coefficient("B", in.B), coefficient("C", in.C);
   if (in.D.defined()) check("D", in.D, {channels});
   if (in.z.defined()) check("z", in.z, {batch, length, channels});
   if (in.delta_bias.defined()) check("delta_bias", in.delta_bias, {channels});
@@ -60,8 +66,9 @@ SelectiveScanResult selective_scan(const SelectiveScanInputs& in, bool delta_sof
     using T = decltype(zero);
     const auto even = [](const Var& v) { return v.defined() ? v.value().with_even_rows() : Tensor(); };
     Kept kept{even(in.u), even(in.delta), dense(in.A.value()), even(in.B), even(in.C), dense(in.D.value()),
-              even(in.z), dense(in.delta_bias.value()), dense(in.h0.value()), dense(in.resets), {}};
-    auto s = scan_of<T>(kept, delta_softplus);
+              even(in.z), dense(in.delta_bias.value()), dense(in.h0.value()), dense(in.resets), {},
+              delta_softplus, signed_transitions};
+    auto s = scan_of<T>(kept);
     const Tensor y = Tensor::empty({batch, length, channels}, in.u.dtype(), in.u.device());
     const Tensor last = Tensor::empty({batch, channels, state}, in.u.dtype(), in.u.device());
     const std::vector<Var> inputs = {in.u, in.delta, in.A, in.B, in.C, in.D, in.z, in.delta_bias, in.h0};
@@ -69,9 +76,7 @@ SelectiveScanResult selective_scan(const SelectiveScanInputs& in, bool delta_sof
       kept.boundaries = Tensor::empty({kernels::scan_boundaries(s)}, in.u.dtype(), in.u.device());
     s.y = matrix<T>(y), s.last = last.data<T>(), s.boundaries = pointer<T>(kept.boundaries);
     KERNEL(selective_scan_fwd, T)(in.u.device(), s);
-    auto out = record("selective_scan", {y, last}, inputs, [kept, delta_softplus](const Adjoints& g) {
-      backward<T>(kept, delta_softplus, g);
-    });
+    auto out = record("selective_scan", {y, last}, inputs, [kept](const Adjoints& g) { backward<T>(kept, g); });
     return SelectiveScanResult{out[0], out[1]};
   });
 }

@@ -5,9 +5,9 @@
 namespace adder::ops {
 
 struct SelectiveScanInputs {
-  Var u, delta;      // (batch, length, channels)
+  Var u, delta;      // (batch, length, channels)        delta optional where delta_bias is given: constant time steps
   Var A;             // (channels, state)
-  Var B, C;          // (batch, length, state)
+  Var B, C;          // (batch, length, state), or (channels, state): the same at all times
   Var D;             // (channels)                       optional
   Var z;             // (batch, length, channels)        optional: gate
   Var delta_bias;    // (channels)                       optional
@@ -20,6 +20,8 @@ struct SelectiveScanResult {
   Var last;          // (batch, channels, state)
 };
 
-SelectiveScanResult selective_scan(const SelectiveScanInputs& in, bool delta_softplus = true);
+// signed_transitions: 2 exp(dt A) - 1, between -1 and 1, in place of exp(dt A).
+SelectiveScanResult selective_scan(const SelectiveScanInputs& in, bool delta_softplus = true,
+                                   bool signed_transitions = false);
 
 }  // namespace adder::ops

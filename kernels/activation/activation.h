@@ -9,12 +9,15 @@
 //   tanh          tanh(x)
 //   softplus      log(1 + e^x)
 //   neg_exp       -e^x: the decay rate A of a state-space model from its stored logarithm
+//   exp, sin, cos
 #pragma once
 #include "kernels/matrix.h"
 
 namespace kernels {
 
-enum class ActivationKind { silu, gelu_tanh, gelu_erf, relu, relu_squared, sigmoid, tanh, softplus, neg_exp };
+enum class ActivationKind {
+  silu, gelu_tanh, gelu_erf, relu, relu_squared, sigmoid, tanh, softplus, neg_exp, exp, sin, cos
+};
 
 template <class T>
 struct Activation {

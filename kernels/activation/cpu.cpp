@@ -122,6 +122,28 @@ struct NegExp {
   static HWY_INLINE Vec<T> slope(const Vec<T>& x) { return -exp(x); }
 };
 
+struct Exp {
+  template <class T>
+  static HWY_INLINE Vec<T> value(const Vec<T>& x) { return exp(x); }
+  template <class T>
+  static HWY_INLINE Vec<T> slope(const Vec<T>& x) { return exp(x); }
+};
+
+// Lane by lane: they turn up in the few parameters of a complex state space only.
+struct Sin {
+  template <class T>
+  static HWY_INLINE Vec<T> value(const Vec<T>& x) { return map_lanes(x, [](T v) { return std::sin(v); }); }
+  template <class T>
+  static HWY_INLINE Vec<T> slope(const Vec<T>& x) { return map_lanes(x, [](T v) { return std::cos(v); }); }
+};
+
+struct Cos {
+  template <class T>
+  static HWY_INLINE Vec<T> value(const Vec<T>& x) { return Sin::slope(x); }
+  template <class T>
+  static HWY_INLINE Vec<T> slope(const Vec<T>& x) { return -Sin::value(x); }
+};
+
 template <class Run>
 void with_kind(ActivationKind kind, Run run) {
   switch (kind) {
@@ -134,6 +156,9 @@ void with_kind(ActivationKind kind, Run run) {
     case ActivationKind::tanh: return run(Tanh{});
     case ActivationKind::softplus: return run(Softplus{});
     case ActivationKind::neg_exp: return run(NegExp{});
+    case ActivationKind::exp: return run(Exp{});
+    case ActivationKind::sin: return run(Sin{});
+    case ActivationKind::cos: return run(Cos{});
   }
 }
 

@@ -20,6 +20,9 @@ T activation(ActivationKind kind, const T& x) {
     case ActivationKind::tanh: return tanh(x);
     case ActivationKind::softplus: return softplus(x);
     case ActivationKind::neg_exp: return -exp(x);
+    case ActivationKind::exp: return exp(x);
+    case ActivationKind::sin: return sin(x);
+    case ActivationKind::cos: return cos(x);
   }
   return x;
 }

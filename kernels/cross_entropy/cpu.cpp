@@ -23,15 +23,17 @@ void row_loss(const CrossEntropy<T>& a, int64_t i) {
   for (int64_t j = 0; j < n; j += kLanes<T>) partial += keep(exp(load(x + j, n - j) - set(peak)), n - j);
   const T total = sum(partial);
   a.peak[i] = peak, a.inverse[i] = T(1) / total;
-  a.loss[i] = std::log(double(total)) + (double(peak) - double(x[a.labels[i]]));
+  const double log_total = std::log(double(total));
+  a.loss[i] = log_total + (double(peak) - double(x[a.labels[i]]));
+  if (a.log_z) a.log_z[i] = log_total + double(peak);
 }
 
 template <class T>
 void forward(const CrossEntropy<T>& a) {
   parallel_blocks(a.x.rows, rows_a_block(a.x.columns), [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i) {
-      if (a.labels[i] == a.ignored) a.loss[i] = 0;
-      else row_loss(a, i);
+      if (a.labels[i] != a.ignored) row_loss(a, i);
+      else if (a.loss[i] = 0; a.log_z) a.log_z[i] = 0;
     }
   });
 }
@@ -41,7 +43,8 @@ void row_gradient(const CrossEntropy<T>& a, int64_t i) {
   const int64_t n = a.x.columns;
   const T* x = a.x.row(i);
   T* dx = a.dx.row(i);
-  const auto peak = set(a.peak[i]), factor = set(a.inverse[i] * a.scale);
+  const T weight = a.log_z ? T(double(a.scale) + 2 * a.square_scale * a.log_z[i]) : a.scale;
+  const auto peak = set(a.peak[i]), factor = set(a.inverse[i] * weight);
   for (int64_t j = 0; j < n; j += kLanes<T>)
     store(dx + j, fma(exp(load(x + j, n - j) - peak), factor, load(dx + j, n - j)), n - j);
   dx[a.labels[i]] -= a.scale;

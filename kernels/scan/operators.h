@@ -115,6 +115,30 @@ struct AffineDiagonal {
   static HWY_INLINE bool sound(const State& s) { return finite(s); }
 };
 
+// x -> a x + b over complex numbers, kept as real pairs
+template <class V>
+struct AffineComplexDiagonal {
+  struct State {
+    V re, im;
+  };
+  struct Element {
+    V a_re, a_im, b_re, b_im;
+  };
+  static HWY_INLINE Element identity() {
+    return {Value<V>::of(1), Value<V>::of(0), Value<V>::of(0), Value<V>::of(0)};
+  }
+  static HWY_INLINE Element combine(const Element& earlier, const Element& later) {
+    const State a = apply({later.a_re, later.a_im, Value<V>::of(0), Value<V>::of(0)}, {earlier.a_re, earlier.a_im});
+    const State b = apply(later, {earlier.b_re, earlier.b_im});
+    return {a.re, a.im, b.re, b.im};
+  }
+  static HWY_INLINE State initial() { return {Value<V>::of(0), Value<V>::of(0)}; }
+  static HWY_INLINE State apply(const Element& e, const State& s) {
+    return {fma(e.a_re, s.re, fma(-e.a_im, s.im, e.b_re)), fma(e.a_re, s.im, fma(e.a_im, s.re, e.b_im))};
+  }
+  static HWY_INLINE bool sound(const State& s) { return finite(s.re) && finite(s.im); }
+};
+
 // Op within documents: a step that starts one forgets what came before it.
 template <class Op>
 struct Segmented {

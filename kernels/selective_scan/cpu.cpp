@@ -5,6 +5,7 @@
 #include "kernels/selective_scan/selective_scan.h"
 
 #include <algorithm>
+#include <type_traits>
 #include <vector>
 
 #include "kernels/parallel.h"
@@ -24,6 +25,9 @@ namespace {
 constexpr int64_t kUnrolled = 16;
 template <class T>
 constexpr int kFixed = sizeof(T) == 4 && HWY_TARGET != HWY_SCALAR ? int(kUnrolled) : 0;
+
+// Mamba itself, or any of its variants (signed transitions, fixed B or C, no delta), which decide at run time.
+enum class Kind { plain, variant };
 
 constexpr int64_t kGroup = 8;  // channel blocks that share one task and one set of lane partials
 
@@ -56,13 +60,55 @@ HWY_INLINE void for_states(int64_t state, F f) {
 
 // [channels, state] -> [block][n][lane], scaled; lanes beyond the last channel are 0
 template <class T>
-std::vector<T> lane_major(const T* x, int64_t channels, int64_t state, T scale) {
-  const int64_t blocks = (channels + kLanes<T> - 1) / kLanes<T>;
-  std::vector<T> out(size_t(blocks * state * kLanes<T>), T(0));
-  for (int64_t d = 0; d < channels; ++d)
-    for (int64_t n = 0; n < state; ++n)
-      out[size_t((d / kLanes<T> * state + n) * kLanes<T> + d % kLanes<T>)] = x[d * state + n] * scale;
+std::vector<T> lane_major(const Matrix<const T>& x, T scale) {
+  const int64_t blocks = (x.rows + kLanes<T> - 1) / kLanes<T>;
+  std::vector<T> out(size_t(blocks * x.columns * kLanes<T>), T(0));
+  for (int64_t d = 0; d < x.rows; ++d)
+    for (int64_t n = 0; n < x.columns; ++n)
+      out[size_t((d / kLanes<T> * x.columns + n) * kLanes<T> + d % kLanes<T>)] = x.row(d)[n] * scale;
   return out;
+}
+
+// What belongs to channels, lane-major: A log2(e), and B and C where they are fixed (else empty).
+template <class T>
+struct ByChannel {
+  std::vector<T> A2, B, C;
+  explicit ByChannel(const SelectiveScan<T>& s)
+      : A2(lane_major({s.A, s.channels, s.state, s.state}, T(1.442695040888963407))) {
+    if (s.fixed_B) B = lane_major(s.B, T(1));
+    if (s.fixed_C) C = lane_major(s.C, T(1));
+  }
+};
+
+// B or C at one time step: a number for all lanes, or, where fixed, one a lane.
+template <Kind kKind, class T>
+struct Coefficient {
+  const T *numbers, *lanes;
+  Coefficient(const Matrix<const T>& x, const std::vector<T>& fixed, int64_t block, int64_t r)
+      : numbers(kKind == Kind::plain || fixed.empty() ? x.row(r) : nullptr),
+        lanes(kKind == Kind::plain || fixed.empty() ? nullptr : fixed.data() + block * x.columns * kLanes<T>) {}
+  HWY_INLINE Vec<T> at(int64_t n) const {
+    if constexpr (kKind == Kind::plain) return set(numbers[n]);
+    else return lanes ? load(lanes + n * kLanes<T>) : set(numbers[n]);
+  }
+};
+
+// exp(dt A), or 2 exp(dt A) - 1; its slope in dt A
+template <Kind kKind, class T>
+HWY_INLINE Vec<T> transition(const SelectiveScan<T>& s, const Vec<T>& decay) {
+  if constexpr (kKind == Kind::plain) return decay;
+  else return s.signed_transitions ? fma(set(T(2)), decay, set(T(-1))) : decay;
+}
+template <Kind kKind, class T>
+HWY_INLINE Vec<T> transition_slope(const SelectiveScan<T>& s, const Vec<T>& decay) {
+  if constexpr (kKind == Kind::plain) return decay;
+  else return s.signed_transitions ? decay + decay : decay;
+}
+
+template <Kind kKind, class T>
+HWY_INLINE Vec<T> raw_step(const SelectiveScan<T>& s, int64_t r, int64_t first, int64_t count, const Vec<T>& bias) {
+  if (kKind == Kind::variant && !s.delta) return bias;
+  return load(s.delta.row(r) + first, count) + bias;
 }
 
 template <class T>
@@ -74,7 +120,7 @@ HWY_INLINE Vec<T> load_or_zero(const T* p, int64_t first, int64_t count) {
 template <class T>
 struct View {
   const SelectiveScan<T>& s;
-  const T* A2;          // lane-major A log2(e)
+  const ByChannel<T>& of;
   int64_t b, blocks, chunks;
 
   int64_t row(int64_t t) const { return b * s.length + t; }
@@ -93,11 +139,11 @@ struct View {
   }
 };
 
-template <class T, int N>
+template <Kind kKind, class T, int N>
 void forward_block(const View<T>& v, int64_t block) {
   const SelectiveScan<T>& s = v.s;
   const int64_t state = N ? N : s.state, first = v.first(block), count = v.count(block);
-  const T* A2 = v.A2 + block * state * kLanes<T>;
+  const T* A2 = v.of.A2.data() + block * state * kLanes<T>;
   T* memory = scratch<T>(size_t(state * kLanes<T>), 2);
   v.gather(s.h0, block, memory);
   States<T, N> h(memory);
@@ -111,16 +157,16 @@ void forward_block(const View<T>& v, int64_t block) {
     if (v.reset(t))
       for (int64_t n = 0; n < state; ++n) h.put(n, zero<T>());
     const int64_t r = v.row(t);
-    const auto raw = load(s.delta.row(r) + first, count) + bias;
+    const auto raw = raw_step<kKind>(s, r, first, count, bias);
     const auto dt = s.softplus ? softplus(raw) : raw;
     const auto u = load(s.u.row(r) + first, count), x = dt * u;
-    const T *B = s.B.row(r), *C = s.C.row(r);
+    const Coefficient<kKind, T> B(s.B, v.of.B, block, r), C(s.C, v.of.C, block, r);
     auto y = skip * u;
     for_states<N>(state, [&](int64_t n) {
       const auto decay = exp2(dt * load(A2 + n * kLanes<T>));
-      const auto next = fma(decay, h.get(n), set(B[n]) * x);
+      const auto next = fma(transition<kKind>(s, decay), h.get(n), B.at(n) * x);
       h.put(n, next);
-      y = fma(set(C[n]), next, y);
+      y = fma(C.at(n), next, y);
     });
     if (s.z) {
       const auto z = load(s.z.row(r) + first, count);
@@ -136,15 +182,31 @@ void forward_block(const View<T>& v, int64_t block) {
 }
 
 template <class T>
+bool is_plain(const SelectiveScan<T>& s) {
+  return s.delta && !s.fixed_B && !s.fixed_C && !s.signed_transitions;
+}
+
+// f(the kind, the number of unrolled states) as constants
+template <class T, class F>
+void with_kind(const SelectiveScan<T>& s, F f) {
+  using Plain = std::integral_constant<Kind, Kind::plain>;
+  using Variant = std::integral_constant<Kind, Kind::variant>;
+  if (!is_plain(s)) f(Variant(), std::integral_constant<int, 0>());
+  else if (s.state == kUnrolled) f(Plain(), std::integral_constant<int, kFixed<T>>());
+  else f(Plain(), std::integral_constant<int, 0>());
+}
+
+template <class T>
 void forward(const SelectiveScan<T>& s) {
-  const auto A2 = lane_major(s.A, s.channels, s.state, T(1.442695040888963407));
+  const ByChannel<T> of(s);
   const int64_t blocks = (s.channels + kLanes<T> - 1) / kLanes<T>, groups = (blocks + kGroup - 1) / kGroup;
   const int64_t chunks = (s.length + kScanChunk - 1) / kScanChunk;
   parallel_for(s.batch * groups, [&](int64_t task) {
-    const View<T> v{s, A2.data(), task / groups, blocks, chunks};
+    const View<T> v{s, of, task / groups, blocks, chunks};
     const int64_t begin = task % groups * kGroup, end = std::min(blocks, begin + kGroup);
-    for (int64_t block = begin; block < end; ++block)
-      s.state == kUnrolled ? forward_block<T, kFixed<T>>(v, block) : forward_block<T, 0>(v, block);
+    with_kind(s, [&](auto kind, auto states) {
+      for (int64_t block = begin; block < end; ++block) forward_block<kind(), T, states()>(v, block);
+    });
   });
 }
 
@@ -160,51 +222,52 @@ struct Partials {
   T *dA;                 // [kGroup][state][lane]
   T *dD, *bias;          // [kGroup][lane]
   T *h, *decay;          // [kScanChunk + 1][state][lane] and [kScanChunk][state][lane] of the block in work
+  T *fixed_B, *fixed_C;  // [kGroup][state][lane], the gradients of fixed B and C
 };
 
 // States and decays of one chunk of one channel block: h[0] is the boundary.
-template <class T, int N>
+template <Kind kKind, class T, int N>
 void recompute(const View<T>& v, int64_t chunk, int64_t block, const Partials<T>& p) {
   const SelectiveScan<T>& s = v.s;
   const int64_t state = N ? N : s.state, first = v.first(block), count = v.count(block), row = state * kLanes<T>;
   const int64_t begin = chunk * kScanChunk, steps = std::min(kScanChunk, s.length - begin);
-  const T* A2 = v.A2 + block * row;
+  const T* A2 = v.of.A2.data() + block * row;
   const auto bias = load_or_zero(s.delta_bias, first, count);
   const T* boundary = v.boundary(chunk, block);
   for (int64_t n = 0; n < state; ++n) store(p.h + n * kLanes<T>, load(boundary + n * kLanes<T>));
   for (int64_t i = 0; i < steps; ++i) {
     const int64_t r = v.row(begin + i);
-    const auto raw = load(s.delta.row(r) + first, count) + bias;
+    const auto raw = raw_step<kKind>(s, r, first, count, bias);
     const auto dt = s.softplus ? softplus(raw) : raw;
     const auto x = dt * load(s.u.row(r) + first, count);
-    const T* B = s.B.row(r);
+    const Coefficient<kKind, T> B(s.B, v.of.B, block, r);
     if (v.reset(begin + i))
       for (int64_t n = 0; n < state; ++n) store(p.h + i * row + n * kLanes<T>, zero<T>());
     for_states<N>(state, [&](int64_t n) {
       const auto decay = exp2(dt * load(A2 + n * kLanes<T>));
       store(p.decay + i * row + n * kLanes<T>, decay);
       store(p.h + (i + 1) * row + n * kLanes<T>,
-            fma(decay, load(p.h + i * row + n * kLanes<T>), set(B[n]) * x));
+            fma(transition<kKind>(s, decay), load(p.h + i * row + n * kLanes<T>), B.at(n) * x));
     });
   }
 }
 
 // A reset overwrote h[i], the state after step i - 1, with 0. The state that step i - 1 saw is needed for dC:
 // it is computed again from its own previous state.
-template <class T>
+template <Kind kKind, class T>
 HWY_INLINE Vec<T> state_after(const View<T>& v, const Partials<T>& p, int64_t begin, int64_t i, int64_t steps, int64_t n,
                               int64_t row, const Vec<T>& input) {
   if (i + 1 < steps && v.reset(begin + i + 1))
-    return fma(load(p.decay + i * row + n * kLanes<T>), load(p.h + i * row + n * kLanes<T>), input);
+    return fma(transition<kKind>(v.s, load(p.decay + i * row + n * kLanes<T>)), load(p.h + i * row + n * kLanes<T>), input);
   return load(p.h + (i + 1) * row + n * kLanes<T>);
 }
 
-template <class T, int N>
+template <Kind kKind, class T, int N>
 void backward_block(const View<T>& v, int64_t chunk, int64_t block, int64_t slot, const Partials<T>& p) {
   const SelectiveScan<T>& s = v.s;
   const int64_t state = N ? N : s.state, first = v.first(block), count = v.count(block), row = state * kLanes<T>;
   const int64_t begin = chunk * kScanChunk, steps = std::min(kScanChunk, s.length - begin);
-  const T* A2 = v.A2 + block * row;
+  const T* A2 = v.of.A2.data() + block * row;
   T *g_memory = p.g + slot * row, *dA = p.dA + slot * row;
   const auto bias = load_or_zero(s.delta_bias, first, count), skip = load_or_zero(s.D, first, count);
   const auto ln2 = set(T(0.693147180559945309));
@@ -215,7 +278,7 @@ void backward_block(const View<T>& v, int64_t chunk, int64_t block, int64_t slot
 
   for (int64_t i = steps; i-- > 0;) {
     const int64_t r = v.row(begin + i);
-    const auto raw = load(s.delta.row(r) + first, count) + bias;
+    const auto raw = raw_step<kKind>(s, r, first, count, bias);
     const auto dt = s.softplus ? softplus(raw) : raw;
     const auto u = load(s.u.row(r) + first, count), x = dt * u;
     const auto dy = s.dy ? load(s.dy.row(r) + first, count) : zero<T>();
@@ -225,20 +288,22 @@ void backward_block(const View<T>& v, int64_t chunk, int64_t block, int64_t slot
       dyr = dy * (z * gate);
       slope = dy * fma(gate * z, set(T(1)) - gate, gate);  // dy silu'(z)
     }
-    const T *B = s.B.row(r), *C = s.C.row(r);
+    const Coefficient<kKind, T> B(s.B, v.of.B, block, r), C(s.C, v.of.C, block, r);
+    T* into_B = kKind == Kind::variant && s.fixed_B ? p.fixed_B + slot * row : p.B + i * row;
+    T* into_C = kKind == Kind::variant && s.fixed_C ? p.fixed_C + slot * row : p.C + i * row;
     auto dx = zero<T>(), q_A = zero<T>(), y = skip * u;
     for_states<N>(state, [&](int64_t n) {
       const int64_t at = n * kLanes<T>;
-      const auto input = set(B[n]) * x;
-      const auto h = state_after(v, p, begin, i, steps, n, row, input);
+      const auto input = B.at(n) * x;
+      const auto h = state_after<kKind>(v, p, begin, i, steps, n, row, input);
       const auto decay = load(p.decay + i * row + at);
-      const auto total = fma(set(C[n]), dyr, g.get(n));
-      y = fma(set(C[n]), h, y);
-      store(p.C + i * row + at, fma(dyr, h, load(p.C + i * row + at)));
-      store(p.B + i * row + at, fma(total, x, load(p.B + i * row + at)));
-      dx = fma(set(B[n]), total, dx);
-      const auto passed = total * decay;
-      const auto q = passed * load(p.h + i * row + at);
+      const auto total = fma(C.at(n), dyr, g.get(n));
+      y = fma(C.at(n), h, y);
+      store(into_C + at, fma(dyr, h, load(into_C + at)));
+      store(into_B + at, fma(total, x, load(into_B + at)));
+      dx = fma(B.at(n), total, dx);
+      const auto passed = total * transition<kKind>(s, decay);
+      const auto q = (kKind == Kind::plain ? passed : total * transition_slope<kKind>(s, decay)) * load(p.h + i * row + at);
       q_A = fma(q, load(A2 + at), q_A);
       store(dA + at, fma(q, dt, load(dA + at)));
       g.put(n, v.reset(begin + i) ? zero<T>() : passed);
@@ -261,7 +326,8 @@ void backward_block(const View<T>& v, int64_t chunk, int64_t block, int64_t slot
 // What one row adds to the gradients that sum over rows; padded to whole channel blocks.
 template <class T>
 struct RowSums {
-  std::vector<T> dA, dD, bias;  // [batch][block][state][lane], [batch][block][lane]
+  std::vector<T> dA, dD, bias;         // [batch][block][state][lane], [batch][block][lane]
+  std::vector<T> fixed_B, fixed_C;     // as dA; empty where not fixed
 };
 
 template <class T>
@@ -269,37 +335,37 @@ void backward_task(const View<T>& v, int64_t group, T* dB, T* dC, RowSums<T>& su
   const SelectiveScan<T>& s = v.s;
   const int64_t row = s.state * kLanes<T>, begin = group * kGroup, end = std::min(v.blocks, begin + kGroup);
   const int64_t sizes[] = {kScanChunk * row, kScanChunk * row, kGroup * row, kGroup * row, kGroup * kLanes<T>,
-                           kGroup * kLanes<T>, (kScanChunk + 1) * row, kScanChunk * row};
+                           kGroup * kLanes<T>, (kScanChunk + 1) * row, kScanChunk * row,
+                           s.fixed_B ? kGroup * row : 0, s.fixed_C ? kGroup * row : 0};
   int64_t total = 0;
   for (int64_t size : sizes) total += size;
   T* memory = scratch<T>(size_t(total), 3);
   std::fill_n(memory, total, T(0));
-  T* part[8];
-  for (int i = 0; i < 8; ++i) part[i] = memory, memory += sizes[i];
-  const Partials<T> p{part[0], part[1], part[2], part[3], part[4], part[5], part[6], part[7]};
+  T* part[10];
+  for (int i = 0; i < 10; ++i) part[i] = memory, memory += sizes[i];
+  const Partials<T> p{part[0], part[1], part[2], part[3], part[4], part[5], part[6], part[7], part[8], part[9]};
 
   for (int64_t block = begin; block < end; ++block) v.gather(s.dlast, block, p.g + (block - begin) * row);
   for (int64_t chunk = v.chunks; chunk-- > 0;) {
     const int64_t start = chunk * kScanChunk, steps = std::min(kScanChunk, s.length - start);
     std::fill_n(p.B, kScanChunk * row, T(0));
     std::fill_n(p.C, kScanChunk * row, T(0));
-    for (int64_t block = begin; block < end; ++block) {
-      if (s.state == kUnrolled) {
-        recompute<T, kFixed<T>>(v, chunk, block, p);
-        backward_block<T, kFixed<T>>(v, chunk, block, block - begin, p);
-      } else {
-        recompute<T, 0>(v, chunk, block, p);
-        backward_block<T, 0>(v, chunk, block, block - begin, p);
+    with_kind(s, [&](auto kind, auto states) {
+      for (int64_t block = begin; block < end; ++block) {
+        recompute<kind(), T, states()>(v, chunk, block, p);
+        backward_block<kind(), T, states()>(v, chunk, block, block - begin, p);
       }
-    }
+    });
     for (int64_t i = 0; i < steps; ++i)
       for (int64_t n = 0; n < s.state; ++n) {
-        dB[v.row(start + i) * s.state + n] = sum(load(p.B + i * row + n * kLanes<T>));
-        dC[v.row(start + i) * s.state + n] = sum(load(p.C + i * row + n * kLanes<T>));
+        if (dB) dB[v.row(start + i) * s.state + n] = sum(load(p.B + i * row + n * kLanes<T>));
+        if (dC) dC[v.row(start + i) * s.state + n] = sum(load(p.C + i * row + n * kLanes<T>));
       }
   }
   const int64_t at = v.b * v.blocks + begin, blocks = end - begin;
   std::copy_n(p.dA, blocks * row, sums.dA.data() + at * row);
+  if (s.fixed_B) std::copy_n(p.fixed_B, blocks * row, sums.fixed_B.data() + at * row);
+  if (s.fixed_C) std::copy_n(p.fixed_C, blocks * row, sums.fixed_C.data() + at * row);
   std::copy_n(p.dD, blocks * kLanes<T>, sums.dD.data() + at * kLanes<T>);
   std::copy_n(p.bias, blocks * kLanes<T>, sums.bias.data() + at * kLanes<T>);
   if (s.dh0)
@@ -312,33 +378,40 @@ void backward_task(const View<T>& v, int64_t group, T* dB, T* dC, RowSums<T>& su
 
 template <class T>
 void backward(const SelectiveScan<T>& s) {
-  const auto A2 = lane_major(s.A, s.channels, s.state, T(1.442695040888963407));
+  const ByChannel<T> of(s);
   const int64_t blocks = (s.channels + kLanes<T> - 1) / kLanes<T>, groups = (blocks + kGroup - 1) / kGroup;
   const int64_t chunks = (s.length + kScanChunk - 1) / kScanChunk, rows = s.batch * s.length;
   const size_t plane = size_t(rows * s.state), lanes = size_t(s.batch * blocks * kLanes<T>);
-  std::vector<T> dB(plane * size_t(groups)), dC(plane * size_t(groups));
-  RowSums<T> sums{std::vector<T>(lanes * size_t(s.state)), std::vector<T>(lanes), std::vector<T>(lanes)};
+  // by group, where B and C are no constants
+  std::vector<T> dB(s.fixed_B ? 0 : plane * size_t(groups)), dC(s.fixed_C ? 0 : plane * size_t(groups));
+  const auto states = [&](bool wanted) { return std::vector<T>(wanted ? lanes * size_t(s.state) : 0); };
+  RowSums<T> sums{states(true), std::vector<T>(lanes), std::vector<T>(lanes), states(s.fixed_B), states(s.fixed_C)};
 
   parallel_for(s.batch * groups, [&](int64_t task) {
     const int64_t group = task % groups;
-    const View<T> v{s, A2.data(), task / groups, blocks, chunks};
-    backward_task(v, group, dB.data() + size_t(group) * plane, dC.data() + size_t(group) * plane, sums);
+    const View<T> v{s, of, task / groups, blocks, chunks};
+    backward_task(v, group, s.fixed_B ? nullptr : dB.data() + size_t(group) * plane,
+                  s.fixed_C ? nullptr : dC.data() + size_t(group) * plane, sums);
   });
 
   for (int64_t g = 0; g < groups; ++g)
     for (int64_t r = 0; r < rows; ++r)
       for (int64_t n = 0; n < s.state; ++n) {
         const size_t at = size_t(g) * plane + size_t(r * s.state + n);
-        if (s.dB) s.dB.row(r)[n] += dB[at];
-        if (s.dC) s.dC.row(r)[n] += dC[at];
+        if (s.dB && !s.fixed_B) s.dB.row(r)[n] += dB[at];
+        if (s.dC && !s.fixed_C) s.dC.row(r)[n] += dC[at];
       }
   for (int64_t b = 0; b < s.batch; ++b)
     for (int64_t d = 0; d < s.channels; ++d) {
       const int64_t block = b * blocks + d / kLanes<T>, lane = d % kLanes<T>;
       if (s.dD) s.dD[d] += sums.dD[size_t(block * kLanes<T> + lane)];
       if (s.ddelta_bias) s.ddelta_bias[d] += sums.bias[size_t(block * kLanes<T> + lane)];
-      for (int64_t n = 0; s.dA && n < s.state; ++n)
-        s.dA[d * s.state + n] += sums.dA[size_t((block * s.state + n) * kLanes<T> + lane)];
+      for (int64_t n = 0; n < s.state; ++n) {
+        const size_t at = size_t((block * s.state + n) * kLanes<T> + lane);
+        if (s.dA) s.dA[d * s.state + n] += sums.dA[at];
+        if (s.dB && s.fixed_B) s.dB.row(d)[n] += sums.fixed_B[at];
+        if (s.dC && s.fixed_C) s.dC.row(d)[n] += sums.fixed_C[at];
+      }
     }
 }
 

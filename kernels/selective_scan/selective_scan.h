@@ -2,6 +2,9 @@
 //   dt[b,t,d]  = softplus(delta[b,t,d] + delta_bias[d])                       (or the sum itself)
 //   h[b,t,d,n] = exp(dt[b,t,d] A[d,n]) h[b,t-1,d,n] + dt[b,t,d] B[b,t,n] u[b,t,d]      h[b,-1] = h0 or 0
 //   y[b,t,d]   = (sum_n C[b,t,n] h[b,t,d,n] + D[d] u[b,t,d]) silu(z[b,t,d])            last = h[b,L-1]
+// Signed transitions (Grazzi et al., 2024) stand between -1 and 1: 2 exp(dt A) - 1 in place of exp(dt A). Ablations (the
+// paper's algorithm 1): without delta the time step is a constant of the channel; B or C of shape (channels, state) is the
+// same at all times.
 // Where resets[b,t] is 1, the state before position t counts as 0. A (batch, length, channels, state) tensor is never
 // stored: forward keeps the states between chunks of kScanChunk steps, backward recomputes those inside one.
 #pragma once
@@ -14,13 +17,15 @@ constexpr int64_t kScanChunk = 8;
 template <class T>
 struct SelectiveScan {
   int64_t batch = 0, length = 0, channels = 0, state = 0;
-  Matrix<const T> u, delta, z;           // [batch * length, channels]    z may be null
+  Matrix<const T> u, delta, z;           // [batch * length, channels]    delta (0) and z may be null
   const T* A = nullptr;                  // [channels, state]
-  Matrix<const T> B, C;                  // [batch * length, state]
+  Matrix<const T> B, C;                  // [batch * length, state], or [channels, state] where fixed
+  bool fixed_B = false, fixed_C = false;
   const T *D = nullptr, *delta_bias = nullptr;  // [channels]             may be null
   const T* h0 = nullptr;                 // [batch, channels, state]      may be null
   const int32_t* resets = nullptr;       // [batch, length]               may be null
   bool softplus = true;
+  bool signed_transitions = false;
 
   Matrix<T> y{};                         // [batch * length, channels]    written by forward
   T* last = nullptr;                     // [batch, channels, state]      written by forward
@@ -30,7 +35,7 @@ struct SelectiveScan {
   const T* dlast = nullptr;              // [batch, channels, state]      may be null
   Matrix<T> du{}, ddelta{}, dz{};        // backward adds into these; null: not wanted
   T *dA = nullptr, *dD = nullptr, *ddelta_bias = nullptr, *dh0 = nullptr;
-  Matrix<T> dB{}, dC{};
+  Matrix<T> dB{}, dC{};                  // as B and C
 };
 
 // Elements of the buffer that carries the states between chunks.

@@ -64,6 +64,23 @@ struct Trait<AffineDiagonal<V>> {
     return v;
   }
 };
+template <class V>
+struct Trait<AffineComplexDiagonal<V>> {
+  using Op = AffineComplexDiagonal<V>;
+  using Element = typename Op::Element;
+  static Element draw(uint64_t seed) {
+    return {numbers<V>(seed, 0.6), numbers<V>(seed + 1000000, 0.6), numbers<V>(seed + 2000000),
+            numbers<V>(seed + 3000000)};
+  }
+  static Numbers joined(std::initializer_list<V> parts) {
+    Numbers all;
+    for (const V& part : parts)
+      for (double x : list(part)) all.push_back(x);
+    return all;
+  }
+  static Numbers values(const typename Op::State& s) { return joined({s.re, s.im}); }
+  static Numbers values(const Element& e) { return joined({e.a_re, e.a_im, e.b_re, e.b_im}); }
+};
 template <class Op>
 struct Trait<Segmented<Op>> {
   using Element = typename Segmented<Op>::Element;
@@ -87,7 +104,9 @@ class ScanOperator : public testing::Test {};
 using V = Vec<double>;
 using Operators = testing::Types<Sum<V>, Max<V>, LogSumExp<V>, AffineDiagonal<V>, Segmented<AffineDiagonal<V>>,
                                  Sum<double>, Max<double>, LogSumExp<double>, AffineDiagonal<double>,
-                                 Segmented<LogSumExp<double>>, Segmented<AffineDiagonal<double>>>;
+                                 Segmented<LogSumExp<double>>, Segmented<AffineDiagonal<double>>,
+                                 AffineComplexDiagonal<V>, AffineComplexDiagonal<double>,
+                                 Segmented<AffineComplexDiagonal<V>>, Segmented<AffineComplexDiagonal<double>>>;
 TYPED_TEST_SUITE(ScanOperator, Operators);
 
 TYPED_TEST(ScanOperator, IsAssociativeAndHasAnIdentity) {
@@ -150,6 +169,17 @@ TEST(ScanOperators, LogSumExpStaysFiniteWhereTheExponentialsDoNot) {
   for (double x : Trait<Op>::values(Op::combine(Op::combine(small, big), big)))
     EXPECT_NEAR(x, 5000 + std::log(2), 1e-12);
   for (double x : Trait<Op>::values(Op::combine(small, small))) EXPECT_NEAR(x, -5000 + std::log(2), 1e-12);
+}
+
+// (1 + 2i)(3 - i) + (5 - 7i) = 10 - 2i
+TEST(ScanOperators, AffineComplexDiagonalMultipliesComplexNumbers) {
+  using Op = AffineComplexDiagonal<double>;
+  const auto s = Op::apply({1, 2, 5, -7}, {3, -1});
+  EXPECT_EQ(s.re, 10);
+  EXPECT_EQ(s.im, -2);
+  EXPECT_TRUE(Op::sound(s));
+  EXPECT_FALSE(Op::sound({1, INFINITY}));
+  EXPECT_FALSE(Op::sound({NAN, 1}));
 }
 
 TEST(ScanOperators, SoundMeansFinite) {

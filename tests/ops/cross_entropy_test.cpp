@@ -12,6 +12,20 @@ OpCase cross_entropy_case(int64_t rows, int32_t vocabulary, double scale, int32_
   return {.op = [ignored](const std::vector<Var>& in) {
             return std::vector<Var>{ops::cross_entropy(in[0], in[1].value(), ignored)};
           },
+          .ref = reference([ignored](const auto& in) {
+            auto both = kernels::ref::cross_entropy(in, ignored);
+            both.resize(1);
+            return both;
+          }),
+          .inputs = {normal_input({rows, vocabulary}, 1, scale), index_input({rows}, 2, vocabulary)}};
+}
+
+// Loss and mean log(Z)^2; check_op asks for the gradient of either by itself, too.
+OpCase z_case(int64_t rows, int32_t vocabulary, double scale, int32_t ignored = -100) {
+  return {.op = [ignored](const std::vector<Var>& in) {
+            const auto [loss, square] = ops::cross_entropy_and_z(in[0], in[1].value(), ignored);
+            return std::vector<Var>{loss, square};
+          },
           .ref = reference([ignored](const auto& in) { return kernels::ref::cross_entropy(in, ignored); }),
           .inputs = {normal_input({rows, vocabulary}, 1, scale), index_input({rows}, 2, vocabulary)}};
 }
@@ -24,6 +38,26 @@ TEST(CrossEntropy, MatchesItsDefinition) {
   for (auto [rows, vocabulary] : {std::pair<int64_t, int32_t>{1, 2}, {3, 5}, {7, 16}, {5, 33}})
     for (double scale : {0.1, 3.0}) expect_op("cross_entropy", cross_entropy_case(rows, vocabulary, scale));
   expect_op("cross_entropy, class 1 ignored", cross_entropy_case(9, 3, 1, 1));
+}
+
+TEST(CrossEntropy, WithZMatchesItsDefinition) {
+  for (auto [rows, vocabulary] : {std::pair<int64_t, int32_t>{1, 2}, {3, 5}, {7, 16}, {5, 33}})
+    for (double scale : {0.1, 3.0}) expect_op("cross_entropy and z", z_case(rows, vocabulary, scale));
+  expect_op("cross_entropy and z, class 1 ignored", z_case(9, 3, 1, 1));
+  expect_bits("cross_entropy and z", z_case(2000, 65, 2));
+}
+
+TEST(CrossEntropy, TheLossBesideZHasTheBitsOfTheLossAlone) {
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    const Tensor labels = index_input({37}, 2, 65);
+    Parameter x{.name = "x", .value = normal_input({37, 65}, 1, 2).to(dtype)}, y{.name = "y", .value = x.value};
+    Tape one, two;
+    const Var alone = ops::cross_entropy(one.use(x), labels);
+    const Var beside = ops::cross_entropy_and_z(two.use(y), labels).loss;
+    EXPECT_EQ(alone.value().item(), beside.value().item());
+    one.backward(alone), two.backward(beside);
+    for (int64_t i = 0; i < x.value.size(); ++i) ASSERT_EQ(x.grad.item(i), y.grad.item(i));
+  }
 }
 
 TEST(CrossEntropy, SameBitsOnThreadsAndTargets) {

@@ -7,28 +7,36 @@ namespace adder {
 namespace {
 
 enum Optional { kNone = 0, kSkip = 1, kGate = 2, kBias = 4, kState = 8, kAll = 15 };
+enum Variant { kPlain = 0, kSigned = 1, kFixedB = 2, kFixedC = 4, kNoDelta = 8 };
 
 struct Case {
   int64_t batch, length, channels, state;
   int optional = kAll;
   bool softplus = true;
   std::vector<int32_t> resets = {};
+  int variant = kPlain;
 };
 
 OpCase scan_case(const Case& c) {
-  const Shape rows = {c.batch, c.length, c.channels}, in = {c.batch, c.length, c.state};
+  const Shape rows = {c.batch, c.length, c.channels}, in = {c.batch, c.length, c.state}, fixed = {c.channels, c.state};
   const Tensor resets = c.resets.empty() ? Tensor() : Tensor::from<int32_t>({c.batch, c.length}, c.resets);
   const auto given = [&](int which, Tensor x) { return c.optional & which ? x : Tensor(); };
   return {.op =
               [=](const std::vector<Var>& v) {
-                const auto r = ops::selective_scan({v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8], resets}, c.softplus);
+                const auto r = ops::selective_scan({v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8], resets}, c.softplus,
+                                                  c.variant & kSigned);
                 return std::vector<Var>{r.y, r.last};
               },
           .ref = reference([=](const auto& v) {
-            return kernels::ref::selective_scan(v, c.softplus, std::vector<int>(c.resets.begin(), c.resets.end()));
+            return kernels::ref::selective_scan(v, c.softplus, std::vector<int>(c.resets.begin(), c.resets.end()),
+                                                c.variant & kSigned);
           }),
-          .inputs = {normal_input(rows, 1), c.softplus ? normal_input(rows, 2) : uniform_input(rows, 2, 0.01, 0.5),
-                     uniform_input({c.channels, c.state}, 3, -1, -0.1), normal_input(in, 4), normal_input(in, 5),
+          .inputs = {normal_input(rows, 1),
+                     c.variant & kNoDelta ? Tensor()
+                     : c.softplus         ? normal_input(rows, 2)
+                                          : uniform_input(rows, 2, 0.01, 0.5),
+                     uniform_input({c.channels, c.state}, 3, -1, -0.1),
+                     normal_input(c.variant & kFixedB ? fixed : in, 4), normal_input(c.variant & kFixedC ? fixed : in, 5),
                      given(kSkip, normal_input({c.channels}, 6)), given(kGate, normal_input(rows, 7)),
                      given(kBias, normal_input({c.channels}, 8)),
                      given(kState, normal_input({c.batch, c.channels, c.state}, 9))}};
@@ -49,6 +57,26 @@ TEST(SelectiveScan, StateIsZeroWhereADocumentStarts) {
   expect_op("selective_scan", scan_case({2, 9, 2, 16, kAll, true, {1, 0, 0, 0, 0, 0, 0, 1, 0, /**/ 0, 1, 0, 0, 0, 0, 0, 0, 1}}));
 }
 
+// Signed transitions, and every choice of what is selective: Mamba's ablations.
+TEST(SelectiveScan, VariantsMatchTheirDefinitions) {
+  for (int variant = 1; variant < 16; ++variant)
+    expect_op("selective_scan", scan_case({2, 10, 3, 2, kAll, true, {}, variant}));
+  for (int variant : {int(kSigned), kFixedB | kFixedC | kNoDelta, 15}) {
+    expect_op("selective_scan", scan_case({2, 9, 17, 3, kBias, true, {}, variant}));
+    expect_op("selective_scan", scan_case({1, 10, 3, 16, kAll, true, {0, 0, 1, 1, 0, 0, 0, 0, 1, 0}, variant}));
+  }
+  expect_op("selective_scan", scan_case({1, 5, 2, 3, kNone, false, {}, kSigned | kFixedB}));
+}
+
+// dt A = -40 turns the state round: -1 but for 2 e^-40.
+TEST(SelectiveScan, SignedTransitionsReachMinusOne) {
+  const auto full = [](Shape s, double x) { return Var(Tensor::full(s, x)); };
+  ops::SelectiveScanInputs in{full({1, 4, 1}, 0), full({1, 4, 1}, 1), full({1, 1}, -40), full({1, 4, 1}, 1),
+                              full({1, 4, 1}, 1), {}, {}, {}, full({1, 1, 1}, 3), {}};
+  const Tensor y = ops::selective_scan(in, false, true).y.value();
+  for (int64_t t = 0; t < 4; ++t) EXPECT_EQ(y.item(t), t % 2 ? 3 : -3) << t;
+}
+
 TEST(SelectiveScan, ResetsMayBeStrided) {
   const OpCase plain = scan_case({2, 5, 3, 2, kAll, true, {0, 0, 1, 0, 0, /**/ 0, 1, 0, 0, 1}});
   const Tensor wide = Tensor::from<int32_t>({2, 7}, {1, 0, 0, 1, 0, 0, 1, /**/ 1, 0, 1, 0, 0, 1, 1});
@@ -64,6 +92,8 @@ TEST(SelectiveScan, ResetsMayBeStrided) {
 TEST(SelectiveScan, SameBitsOnThreadsAndTargets) {
   expect_bits("selective_scan", scan_case({3, 100, 300, 16}));
   expect_bits("selective_scan", scan_case({2, 37, 150, 5}));
+  expect_bits("selective_scan", scan_case({3, 37, 150, 16, kAll, true, {}, kSigned}));
+  expect_bits("selective_scan", scan_case({3, 37, 150, 5, kAll, true, {}, kFixedB | kFixedC | kNoDelta}));
 }
 
 TEST(SelectiveScan, TwoHalvesWithCarriedStateAreTheWhole) {
@@ -86,6 +116,12 @@ TEST(SelectiveScan, TwoHalvesWithCarriedStateAreTheWhole) {
 
 TEST(SelectiveScan, NamesTheArgumentThatDoesNotFit) {
   const auto zeros = [](Shape s) { return Var(Tensor::zeros(s)); };
+  ops::SelectiveScanInputs in{zeros({2, 7, 5}), zeros({2, 7, 5}), zeros({5, 3}), zeros({4, 3}), zeros({2, 7, 3}),
+                              {}, {}, {}, {}, {}};
+  EXPECT_EQ(message_of([&] { ops::selective_scan(in); }), "[selective_scan] B has shape [4, 3], expected [5, 3]");
+  in.B = zeros({5, 3}), in.delta = {};
+  EXPECT_EQ(message_of([&] { ops::selective_scan(in); }),
+            "[selective_scan] neither delta nor delta_bias is given, expected at least one");
   try {
     ops::selective_scan({zeros({2, 7, 5}), zeros({2, 7, 4}), zeros({5, 3}), zeros({2, 7, 3}), zeros({2, 7, 3}), {}, {}, {}, {}, {}});
     FAIL() << "no error";

@@ -1,0 +1,72 @@
+#include "framework/ops/attention.h"
+
+#include <cmath>
+
+#include "framework/core/shapes.h"
+#include "framework/ops/matrix.h"
+#include "framework/ops/sequence.h"
+#include "kernels/attention/attention.h"
+
+namespace adder::ops {
+namespace {
+
+// Every query sees at least its own key, and none beyond the last.
+void check_ranges(const Shapes& check, const Tensor& past, const Tensor& first, int64_t batch, int64_t queries,
+                  int64_t keys) {
+  for (int64_t b = 0; b < batch; ++b) {
+    const int64_t before = past.defined() ? past.data<int32_t>()[b] : 0;
+    if (before < 0 || before + queries > keys)
+      check.fail("past[" + std::to_string(b) + "] is " + std::to_string(before) + ", expected 0 to " +
+                 std::to_string(keys - queries));
+    for (int64_t t = 0; first.defined() && t < queries; ++t) {
+      const int64_t from = first.data<int32_t>()[b * queries + t];
+      if (from < 0 || from > before + t)
+        check.fail("first[" + std::to_string(b) + ", " + std::to_string(t) + "] is " + std::to_string(from) +
+                   ", expected 0 to " + std::to_string(before + t));
+    }
+  }
+}
+
+}  // namespace
+
+Var attention(const Var& q, const Var& k, const Var& v, const AttentionHeads& h, const Tensor& past,
+              const Tensor& first) {
+  const Shapes check{"attention"};
+  const auto [batch, queries, width] = check("q", q, {"batch", "queries", "heads * head_dim"});
+  if (h.heads < 1 || h.kv_heads < 1 || h.heads % h.kv_heads != 0 || width % h.heads != 0)
+    check.fail(std::to_string(h.heads) + " heads over " + std::to_string(h.kv_heads) + " of keys do not divide q of " +
+               to_string(q.shape()));
+  const int64_t dim = width / h.heads;
+  const int64_t keys = check("k", k, {batch, "keys", h.kv_heads * dim})[1];
+  check("v", v, {batch, keys, h.kv_heads * dim});
+  if (past.defined()) check("past", past, {batch});
+  if (first.defined()) check("first", first, {batch, queries});
+  check.one_dtype({&q, &k, &v});
+  const Tensor starts = dense(past), lows = dense(first);
+  check_ranges(check, starts, lows, batch, queries, keys);
+
+  return by_dtype(q.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const Tensor y = Tensor::empty(q.shape(), q.dtype(), q.device());
+    const Tensor lse = Tensor::empty({batch, h.heads, queries}, q.dtype(), q.device());
+    const Tensor qs = q.value(), ks = k.value(), vs = v.value();
+    kernels::Attention<T> a{.heads = h.heads, .kv_heads = h.kv_heads, .head_dim = dim,
+                            .q = sequence<const T>(qs), .k = sequence<const T>(ks), .v = sequence<const T>(vs)};
+    a.past = pointer<const int32_t>(starts), a.first = pointer<const int32_t>(lows);
+    a.scale = T(1 / std::sqrt(double(dim)));
+    a.y = sequence<T>(y), a.lse = lse.data<T>();
+    KERNEL(attention_fwd, T)(q.device(), a);
+    return record("attention", y, {q, k, v}, [=](const Adjoints& g) {
+      auto back = a;
+      const Tensor dy = g.out(0), dq = g.in(0), dk = g.in(1), dv = g.in(2);
+      back.q = sequence<const T>(qs), back.k = sequence<const T>(ks), back.v = sequence<const T>(vs);
+      back.y = sequence<T>(y), back.lse = lse.data<T>();
+      back.past = pointer<const int32_t>(starts), back.first = pointer<const int32_t>(lows);
+      back.dy = sequence<const T>(dy);
+      back.dq = sequence<T>(dq), back.dk = sequence<T>(dk), back.dv = sequence<T>(dv);
+      KERNEL(attention_bwd, T)(qs.device(), back);
+    });
+  });
+}
+
+}  // namespace adder::ops

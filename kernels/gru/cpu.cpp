@@ -1,0 +1,138 @@
+// A task runs the whole time loop for a block of batch rows; nothing is shared between tasks but the packed weights.
+#include "kernels/gru/gru.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/gru/cpu.cpp"
+#include "hwy/foreach_target.h"
+#include "kernels/recurrent/step_product.h"
+#include "kernels/simd.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace kernels {
+namespace HWY_NAMESPACE {
+namespace {
+using namespace recurrent;
+
+template <class T>
+History<T> history(const Gru<T>& a, const T* zero) {
+  return {a.y, a.h0, a.resets, a.length, a.hidden, zero};
+}
+
+// gates [4 n] hold the preactivations of r and z, nothing, and q; they become r, z, n, q
+template <class T>
+void apply_gates(T* gates, const T* xn, const T* before, T* h, int64_t n) {
+  T *r = gates, *z = r + n, *candidate = z + n, *q = candidate + n;
+  each_vector<T>(n, [=](int64_t j, int64_t left) HWY_ATTR {
+    const auto reset = sigmoid(load(r + j, left)), update = sigmoid(load(z + j, left));
+    const auto fresh = tanh(fma(reset, load(q + j, left), load(xn + j, left)));
+    store(r + j, reset, left), store(z + j, update, left), store(candidate + j, fresh, left);
+    store(h + j, fma(update, load(before + j, left) - fresh, fresh), left);
+  });
+}
+
+// The rows of r and z begin at xg, those of n only at the bias.
+template <class T>
+struct Weights {
+  Packed<T> rz, n;
+};
+
+template <class T>
+void forward_block(const Gru<T>& a, const Weights<T>& w, const T* zero, int64_t first, int rows) {
+  const int64_t n = a.hidden;
+  const auto h = history(a, zero);
+  T* unkept = a.gates ? nullptr : scratch<T>(size_t(rows * 4 * n), kGates);
+  const T *x[kMaxRows], *start[kMaxRows], *nothing[kMaxRows];
+  T *gates[kMaxRows], *q[kMaxRows];
+  for (int64_t t = 0; t < a.length; ++t) {
+    for (int r = 0; r < rows; ++r) {
+      const int64_t b = first + r;
+      x[r] = h.before(b, t);
+      start[r] = a.xg.row(b, t), nothing[r] = zero;
+      gates[r] = a.gates ? a.gates + (b * a.length + t) * 4 * n : unkept + r * 4 * n;
+      q[r] = gates[r] + 3 * n;
+    }
+    multiply(w.rz, rows, x, start, a.bias ? a.bias : zero, gates);
+    multiply(w.n, rows, x, nothing, a.bias ? a.bias + 2 * n : zero, q);
+    for (int r = 0; r < rows; ++r)
+      apply_gates(gates[r], start[r] + 2 * n, x[r], a.y + ((first + r) * a.length + t) * n, n);
+  }
+  for (int r = 0; r < rows; ++r)
+    std::copy_n(a.y + ((first + r + 1) * a.length - 1) * n, n, a.last.row(first + r));
+}
+
+template <class T>
+void forward(const Gru<T>& a) {
+  const int64_t n = a.hidden;
+  const Weights<T> w{pack_transposed<T>({a.w.data, 2 * n, n, a.w.stride}, kPacked),
+                     pack_transposed<T>({a.w.row(2 * n), n, n, a.w.stride}, kPackedToo)};
+  const T* zero = zeros<T>(2 * n);
+  for_each_block(a.batch, [&](int64_t first, int rows) { forward_block(a, w, zero, first, rows); });
+}
+
+// dxg and dstep [3 n] from dh, which becomes z dh: what reaches h_{t-1} past the product
+template <class T>
+void through_gates(const T* gates, const T* before, T* dh, T* dxg, T* dstep, int64_t n) {
+  const T *r = gates, *z = r + n, *candidate = z + n, *q = candidate + n;
+  each_vector<T>(n, [=](int64_t j, int64_t left) HWY_ATTR {
+    const auto one = set(T(1));
+    const auto reset = load(r + j, left), update = load(z + j, left), fresh = load(candidate + j, left);
+    const auto d = load(dh + j, left);
+    const auto dn = d * (one - update) * fnma(fresh, fresh, one);
+    // + 0: where q is 0 the product may be -0, which a gradient that is added never is
+    const auto dr = fma(dn * (reset * (one - reset)), load(q + j, left), zero<T>());
+    const auto dz = d * (load(before + j, left) - fresh) * (update * (one - update));
+    store(dxg + j, dr, left), store(dxg + n + j, dz, left), store(dxg + 2 * n + j, dn, left);
+    store(dstep + j, dr, left), store(dstep + n + j, dz, left), store(dstep + 2 * n + j, dn * reset, left);
+    store(dh + j, d * update, left);
+  });
+}
+
+template <class T>
+void backward_block(const Gru<T>& a, const Packed<T>& w, const T* zero, int64_t first, int rows) {
+  const int64_t n = a.hidden;
+  const auto h = history(a, zero);
+  T* state = scratch<T>(size_t(rows * n), kState);
+  const T *x[kMaxRows], *start[kMaxRows];
+  T* dh[kMaxRows];
+  for (int r = 0; r < rows; ++r) {
+    start[r] = dh[r] = state + r * n;
+    std::copy_n(a.dlast ? a.dlast.row(first + r) : zero, n, dh[r]);
+  }
+  for (int64_t t = a.length - 1; t >= 0; --t) {
+    for (int r = 0; r < rows; ++r) {
+      const int64_t b = first + r, row = b * a.length + t;
+      const T* before = h.before(b, t);
+      if (a.dy) add_to(dh[r], a.dy.row(b, t), n);
+      through_gates(a.gates + row * 4 * n, before, dh[r], a.dxg + row * 3 * n, a.dstep + row * 3 * n, n);
+      if (a.previous) std::copy_n(before, n, a.previous + row * n);
+      x[r] = a.dstep + row * 3 * n;
+    }
+    if (t == 0 && !a.dh0) return;
+    multiply(w, rows, x, start, zero, dh);
+    for (int r = 0; r < rows; ++r)
+      if (h.starts(first + r, t)) std::fill_n(dh[r], n, T(0));
+  }
+  for (int r = 0; r < rows; ++r) add_to(a.dh0.row(first + r), dh[r], n);
+}
+
+template <class T>
+void backward(const Gru<T>& a) {
+  const auto w = pack(a.w, kPacked);
+  const T* zero = zeros<T>(a.hidden);
+  for_each_block(a.batch, [&](int64_t first, int rows) { backward_block(a, w, zero, first, rows); });
+  add_weight_gradients(a.batch * a.length, a.dw, a.dbias, 3 * a.hidden, a.dstep, a.previous);
+}
+
+}  // namespace
+SIMD_KERNEL(gru_fwd, Gru, forward)
+SIMD_KERNEL(gru_bwd, Gru, backward)
+}  // namespace HWY_NAMESPACE
+}  // namespace kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace kernels {
+SIMD_DISPATCH(gru_fwd, Gru)
+SIMD_DISPATCH(gru_bwd, Gru)
+}  // namespace kernels
+#endif

@@ -1,0 +1,70 @@
+// What the fused recurrences (rnn, lstm, gru) share beside the step's product: blocks of batch rows, the state
+// before a step, and the gradients of the recurrent weights.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+
+#include "kernels/column_sum/column_sum.h"
+#include "kernels/matmul/matmul.h"
+#include "kernels/matrix.h"
+#include "kernels/parallel.h"
+
+namespace kernels::recurrent {
+
+// A task runs the whole time loop for up to this many batch rows: 6 x 2 accumulators are what AVX2's registers hold.
+constexpr int kMaxRows = 6;
+
+// Scratch of a call (on the thread that made it) and of a task; 0 and 1 belong to the matrix product.
+enum Slot { kZeros = 2, kPacked, kPackedToo, kState, kGates };
+
+// Rows a block: even shares, two of them at least where there are rows enough to feed two cores.
+inline int64_t block_rows(int64_t batch) {
+  const int64_t blocks = std::max<int64_t>((batch + kMaxRows - 1) / kMaxRows, batch >= 4 ? 2 : 1);
+  return (batch + blocks - 1) / blocks;
+}
+
+// task(first row, number of rows)
+template <class F>
+void for_each_block(int64_t batch, F task) {
+  parallel_for((batch + block_rows(batch) - 1) / block_rows(batch), [&](int64_t i) {
+    const int64_t first = i * block_rows(batch);
+    task(first, int(std::min(block_rows(batch), batch - first)));
+  });
+}
+
+template <class T>
+const T* zeros(int64_t n) {
+  T* z = scratch<T>(size_t(n), kZeros);
+  std::fill_n(z, n, T(0));
+  return z;
+}
+
+// h_{t-1} of dense states [batch, length, size]: `first` before the stretch, and 0 where a document starts, whatever
+// stands there.
+template <class T>
+struct History {
+  const T* states;
+  Matrix<const T> first;   // [batch, size] or null: zero
+  const int32_t* resets;   // [batch, length] or null
+  int64_t length, size;
+  const T* zero;           // a row of zeros
+
+  bool starts(int64_t b, int64_t t) const { return resets && resets[b * length + t] != 0; }
+  const T* before(int64_t b, int64_t t) const {
+    if (starts(b, t)) return zero;
+    if (t > 0) return states + (b * length + t - 1) * size;
+    return first ? first.row(b) : zero;
+  }
+};
+
+// dw[n,k] += sum over (b,t) of dgates[b,t,n] h_{t-1}[b,t,k],  dbias[n] += sum of dgates[b,t,n]
+template <class T>
+void add_weight_gradients(int64_t rows, Matrix<T> dw, T* dbias, int64_t gates, const T* dgates, const T* previous) {
+  if (dw)
+    cpu::matmul<T>({.m = gates, .n = dw.columns, .k = rows, .a = dgates, .a_row = 1, .a_col = gates,
+                    .b = previous, .b_row = dw.columns, .b_col = 1, .c = dw.data, .c_row = dw.stride,
+                    .accumulate = true});
+  if (dbias) cpu::column_sum<T>({.x = {dgates, rows, gates, gates}, .sum = dbias});
+}
+
+}  // namespace kernels::recurrent

@@ -1,0 +1,144 @@
+// The product of one recurrent step: a few batch rows times a matrix that is packed once for the whole sequence.
+//   out[r][n] = start[r][n] + bias[n] + sum_k x[r][k] M[k][n]
+// Each element is one chain of fused multiply-adds in increasing k that begins at start + bias, so neither the number
+// of rows nor the width of a register moves its bits. M lies in panels of two registers' width, k-major: every panel
+// is read in order, once a step, from the second-level cache.
+
+// Toggled by foreach_target.h: this part is seen once for each target.
+#if defined(KERNELS_STEP_PRODUCT_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef KERNELS_STEP_PRODUCT_H_
+#undef KERNELS_STEP_PRODUCT_H_
+#else
+#define KERNELS_STEP_PRODUCT_H_
+#endif
+
+#include <algorithm>
+
+#include "kernels/recurrent/rows.h"
+#include "kernels/simd.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace kernels {
+namespace HWY_NAMESPACE {
+namespace recurrent {
+using namespace kernels::recurrent;
+
+template <class T>
+constexpr int64_t kPanel = 2 * kNativeLanes<T>;
+
+template <class T>
+struct Packed {
+  const T* panels;
+  int64_t depth, width;
+};
+
+constexpr int64_t kSerialPack = 1 << 15;  // elements; below that, threads cost more than they save
+
+template <class T, class F>
+Packed<T> pack_panels(int64_t depth, int64_t width, int slot, F pack_panel) {
+  const int64_t panels = (width + kPanel<T> - 1) / kPanel<T>, size = depth * kPanel<T>;
+  T* out = scratch<T>(size_t(panels * size), slot);
+  const auto pack = [&](int64_t i) { pack_panel(i * kPanel<T>, std::min(kPanel<T>, width - i * kPanel<T>), out + i * size); };
+  if (panels * size < kSerialPack) for (int64_t i = 0; i < panels; ++i) pack(i);
+  else parallel_for(panels, pack);
+  return {out, depth, width};
+}
+
+// M = w: [depth, width], for gradients that go back through w
+template <class T>
+Packed<T> pack(const Matrix<const T>& w, int slot) {
+  return pack_panels<T>(w.rows, w.columns, slot, [&](int64_t column, int64_t n, T* out) {
+    for (int64_t k = 0; k < w.rows; ++k, out += kPanel<T>) {
+      std::copy_n(w.row(k) + column, n, out);
+      std::fill(out + n, out + kPanel<T>, T(0));
+    }
+  });
+}
+
+// M = w^T: w is [width, depth]. Rows of w are taken in tiles that stay in the first-level cache.
+template <class T>
+Packed<T> pack_transposed(const Matrix<const T>& w, int slot) {
+  constexpr int64_t kTile = 16;
+  return pack_panels<T>(w.columns, w.rows, slot, [&](int64_t column, int64_t n, T* out) {
+    for (int64_t k = 0; k < w.columns; k += kTile)
+      for (int64_t j = 0; j < kPanel<T>; ++j)
+        for (int64_t i = k; i < std::min(k + kTile, w.columns); ++i)
+          out[i * kPanel<T> + j] = j < n ? w.row(column + j)[i] : T(0);
+  });
+}
+
+template <class T>
+HWY_INLINE Native<T> load_part(const T* p, int64_t n) {
+  const Tag<T> d;
+  if (HWY_LIKELY(n >= kNativeLanes<T>)) return hn::LoadU(d, p);
+  return n <= 0 ? hn::Zero(d) : hn::MaskedLoad(hn::FirstN(d, size_t(n)), d, p);
+}
+template <class T>
+HWY_INLINE void store_part(T* p, int64_t n, Native<T> x) {
+  const Tag<T> d;
+  if (HWY_LIKELY(n >= kNativeLanes<T>)) hn::StoreU(x, d, p);
+  else if (n > 0) hn::BlendedStore(x, hn::FirstN(d, size_t(n)), d, p);
+}
+
+// Columns [column, column + n) of `Rows` rows.
+template <int Rows, class T>
+HWY_INLINE void multiply_panel(const T* panel, int64_t depth, int64_t column, int64_t n, const T* const* x,
+                               const T* const* start, const T* bias, T* const* out) {
+  const Tag<T> d;
+  constexpr int64_t lanes = kNativeLanes<T>;
+  Native<T> low[Rows], high[Rows];
+  const T* row[Rows];
+  const auto bias_low = load_part(bias + column, n), bias_high = load_part(bias + column + lanes, n - lanes);
+#pragma GCC unroll 8
+  for (int r = 0; r < Rows; ++r) {
+    row[r] = x[r];
+    low[r] = hn::Add(load_part(start[r] + column, n), bias_low);
+    high[r] = hn::Add(load_part(start[r] + column + lanes, n - lanes), bias_high);
+  }
+  for (int64_t k = 0; k < depth; ++k, panel += kPanel<T>) {
+    const auto m0 = hn::LoadU(d, panel), m1 = hn::LoadU(d, panel + lanes);
+#pragma GCC unroll 8
+    for (int r = 0; r < Rows; ++r) {
+      const auto factor = hn::Set(d, row[r][k]);
+      low[r] = hn::MulAdd(factor, m0, low[r]);
+      high[r] = hn::MulAdd(factor, m1, high[r]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < Rows; ++r) {
+    store_part(out[r] + column, n, low[r]);
+    store_part(out[r] + column + lanes, n - lanes, high[r]);
+  }
+}
+
+// `start` and `bias` may not be null: give rows of zeros. `out` may be `start`, not x.
+template <class T, int Rows = kMaxRows>
+void multiply(const Packed<T>& m, int rows, const T* const* x, const T* const* start, const T* bias,
+              T* const* out) {
+  if constexpr (Rows > 1)
+    if (rows < Rows) return multiply<T, Rows - 1>(m, rows, x, start, bias, out);
+  for (int64_t column = 0; column < m.width; column += kPanel<T>)
+    multiply_panel<Rows>(m.panels + column * m.depth, m.depth, column, m.width - column, x, start, bias, out);
+}
+
+// body(j, lanes) for each vector of a row of n elements
+template <class T, class F>
+HWY_INLINE void each_vector(int64_t n, F body) {
+  int64_t j = 0;
+  for (; j + kLanes<T> <= n; j += kLanes<T>) body(j, int64_t{kLanes<T>});
+  if (j < n) body(j, n - j);
+}
+
+template <class T>
+void add_to(T* sum, const T* x, int64_t n) {
+  each_vector<T>(n, [&](int64_t j, int64_t left) HWY_ATTR {
+    store(sum + j, load(sum + j, left) + load(x + j, left), left);
+  });
+}
+
+}  // namespace recurrent
+}  // namespace HWY_NAMESPACE
+}  // namespace kernels
+HWY_AFTER_NAMESPACE();
+
+#endif

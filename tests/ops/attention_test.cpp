@@ -1,0 +1,159 @@
+#include "framework/ops/attention.h"
+
+#include "kernels/attention/ref.h"
+#include "tests/support/check.h"
+#include "tests/support/fixtures.h"
+
+namespace adder {
+namespace {
+
+struct Case {
+  int64_t batch, queries, keys, heads, kv_heads, dim;
+  std::vector<int32_t> past = {}, first = {};
+};
+
+OpCase attention_case(const Case& c) {
+  const Tensor past = c.past.empty() ? Tensor() : Tensor::from<int32_t>({c.batch}, c.past);
+  const Tensor first = c.first.empty() ? Tensor() : Tensor::from<int32_t>({c.batch, c.queries}, c.first);
+  const auto constant = [](const std::vector<int32_t>& values, const std::vector<int64_t>& shape, auto zero) {
+    kernels::Array<decltype(zero)> a;
+    if (values.empty()) return a;
+    a = kernels::Array<decltype(zero)>(shape);
+    for (size_t i = 0; i < values.size(); ++i) a.data[i] = double(values[i]);
+    return a;
+  };
+  return {.op =
+              [=](const std::vector<Var>& v) {
+                return std::vector<Var>{ops::attention(v[0], v[1], v[2], {c.heads, c.kv_heads}, past, first)};
+              },
+          .ref = reference([=](const auto& v) {
+            using T = typename std::decay_t<decltype(v[0].data)>::value_type;
+            std::decay_t<decltype(v)> in = v;
+            in.resize(3);
+            in.push_back(constant(c.past, {c.batch}, T{}));
+            in.push_back(constant(c.first, {c.batch, c.queries}, T{}));
+            return kernels::ref::attention(in, c.heads, c.kv_heads);
+          }),
+          .inputs = {normal_input({c.batch, c.queries, c.heads * c.dim}, 1),
+                     normal_input({c.batch, c.keys, c.kv_heads * c.dim}, 2),
+                     normal_input({c.batch, c.keys, c.kv_heads * c.dim}, 3)}};
+}
+
+TEST(Attention, MatchesItsDefinition) {
+  for (const Case& c : {Case{1, 1, 1, 1, 1, 1}, Case{2, 7, 7, 2, 2, 3}, Case{1, 6, 6, 4, 2, 5}, Case{2, 9, 9, 3, 1, 17},
+                        Case{1, 66, 66, 1, 1, 2}, Case{1, 5, 5, 1, 1, 35}})
+    expect_op("attention", attention_case(c));
+}
+
+TEST(Attention, EarlierKeysAndFirstOnes) {
+  expect_op("attention, past", attention_case({2, 3, 70, 2, 1, 3, {65, 4}}));
+  expect_op("attention, first", attention_case({2, 5, 5, 2, 2, 3, {}, {0, 0, 2, 2, 4, /**/ 0, 1, 2, 3, 4}}));
+  expect_op("attention, both", attention_case({1, 4, 71, 2, 2, 3, {66}, {0, 3, 64, 68}}));
+}
+
+TEST(Attention, SameBitsOnThreadsAndTargets) {
+  expect_bits("attention", attention_case({3, 131, 131, 6, 2, 20}));
+  expect_bits("attention", attention_case({2, 40, 200, 2, 2, 33, {150, 7}}));
+}
+
+std::string bits_of(const Tensor& t) {
+  const Tensor c = t.clone();
+  return {static_cast<const char*>(c.raw()), size_t(c.size()) * bytes_of(c.dtype())};
+}
+
+// Whatever stands in rows that no query may see, NaN too: the same bits.
+TEST(Attention, UsesNothingOutsideItsRange) {
+  const auto run = [](double outside) {
+    Tensor q = normal_input({1, 6, 8}, 1).to(DType::f32), k = normal_input({1, 90, 8}, 2).to(DType::f32),
+           v = normal_input({1, 90, 8}, 3).to(DType::f32);
+    for (const Tensor& t : {k, v}) t.narrow(1, 0, 66).fill(outside), t.narrow(1, 76, 14).fill(outside);
+    const Tensor past = Tensor::full({1}, 70, DType::i32), first = Tensor::full({1, 6}, 66, DType::i32);
+    Tape tape;
+    const Var a = tape.leaf(q), b = tape.leaf(k), c = tape.leaf(v);
+    std::vector<Tensor> grads(3);
+    watch(a, [&](const Tensor& g) { grads[0] = g; });
+    watch(b, [&](const Tensor& g) { grads[1] = g; });
+    watch(c, [&](const Tensor& g) { grads[2] = g; });
+    const Var y = ops::attention(a, b, c, {2, 2}, past, first);
+    tape.backward(y);
+    return bits_of(y.value()) + bits_of(grads[0]) + bits_of(grads[1]) + bits_of(grads[2]);
+  };
+  EXPECT_EQ(run(0), run(NAN));
+  EXPECT_EQ(run(0), run(1e30));
+}
+
+// A row of a batch, and a tail of the queries whose tile begins at the same place, have the bits of the row alone.
+TEST(Attention, ARowIsWhatItIsAlone) {
+  const Tensor q = normal_input({3, 9, 8}, 1).to(DType::f32), k = normal_input({3, 9, 8}, 2).to(DType::f32);
+  const Tensor whole = ops::attention(q, k, k, {2, 2}).value();
+  const auto part = [](const Tensor& t) { return t.narrow(0, 1, 1); };
+  EXPECT_EQ(bits_of(part(whole)), bits_of(ops::attention(part(q), part(k), part(k), {2, 2}).value()));
+  const Tensor last = ops::attention(part(q).narrow(1, 8, 1), part(k), part(k), {2, 2},
+                                     Tensor::full({1}, 8, DType::i32)).value();
+  EXPECT_EQ(bits_of(part(whole).narrow(1, 8, 1)), bits_of(last));
+}
+
+#ifndef ADDER_ASAN  // the sanitizer's build gives each buffer a system allocation of its own
+TEST(Attention, MemoryGrowsWithTheLengthNotItsSquare) {
+  const auto peak = [](int64_t length) {
+    const Tensor x = normal_input({1, length, 16}, 1).to(DType::f32);
+    arena::reset_peak();
+    const int64_t before = arena::bytes_in_use();
+    Tape tape;
+    const Var q = tape.leaf(x);
+    tape.backward(ops::attention(q, q, q, {2, 2}));
+    return double(arena::peak_bytes_in_use() - before);
+  };
+  peak(64);
+  EXPECT_LT(peak(1024) / peak(512), 2.3);
+}
+#endif
+
+TEST(Attention, NamesTheArgumentThatDoesNotFit) {
+  const auto zeros = [](Shape s) { return Var(Tensor::zeros(s)); };
+  EXPECT_EQ(message_of([&] { ops::attention(zeros({2, 3, 8}), zeros({2, 3, 8}), zeros({2, 4, 8}), {2, 2}); }),
+            "[attention] v has shape [2, 4, 8], expected [2, 3, 8]");
+  EXPECT_EQ(message_of([&] {
+              ops::attention(zeros({1, 3, 8}), zeros({1, 4, 8}), zeros({1, 4, 8}), {2, 2},
+                             Tensor::full({1}, 2, DType::i32));
+            }),
+            "[attention] past[0] is 2, expected 0 to 1");
+}
+
+// (b, h, t, d) of the fixtures as our rows (b, t, h d), and back.
+Tensor rows(const Tensor& x) {
+  const int64_t b = x.dim(0), h = x.dim(1), t = x.dim(2), d = x.dim(3);
+  const Tensor y = Tensor::empty({b, t, h * d}, DType::f64);
+  for (int64_t i = 0; i < x.size(); ++i)
+    y.data<double>()[((i / (h * t * d) * t + i / d % t) * h + i / (t * d) % h) * d + i % d] = x.item(i);
+  return y;
+}
+
+TEST(Attention, Parity) {
+  SKIP_WITHOUT_SHARED();
+  const Hdf5File file = fixtures::open("ops.h5");
+  for (const std::string name : {"causal_mha", "causal_gqa", "causal_peaky", "causal_cached"}) {
+    const auto read = [&](const std::string& what) {
+      return rows(fixtures::read(file, "attention/" + name + "/" + what));
+    };
+    const int64_t heads = 4, kv_heads = fixtures::read(file, "attention/" + name + "/in/k").dim(1);
+    for (const DType dtype : {DType::f32, DType::f64}) {
+      const double limit = dtype == DType::f32 ? 1e-5 : 1e-11;
+      Tape tape;
+      std::vector<Var> in;
+      std::vector<Tensor> grads(3);
+      for (const char* what : {"in/q", "in/k", "in/v"}) in.push_back(tape.leaf(read(what).to(dtype)));
+      for (size_t i = 0; i < 3; ++i) watch(in[i], [&grads, i](const Tensor& g) { grads[i] = g; });
+      const int64_t past = in[1].dim(1) - in[0].dim(1);
+      const Var y = ops::attention(in[0], in[1], in[2], {heads, kv_heads},
+                                   Tensor::full({in[0].dim(0)}, double(past), DType::i32));
+      EXPECT_LT(fixtures::nmax(y.value(), read("out/y")), limit) << name;
+      tape.backward({{y, read("dout/y").to(dtype)}});
+      const char* names[] = {"din/q", "din/k", "din/v"};
+      for (size_t i = 0; i < 3; ++i) EXPECT_LT(fixtures::nmax(grads[i], read(names[i])), limit) << name << names[i];
+    }
+  }
+}
+
+}  // namespace
+}  // namespace adder
