@@ -74,7 +74,7 @@ Var LanguageModel::normalised(Pass& pass, const Norm& norm, const char* scope, c
   const Tape::Scope in_norm(pass.tape, scope);
   const Var weight = use(pass, *norm.weight);
   if (norm_ == "rms_norm") return ops::rms_norm(x, weight, norm_eps_);
-  return ops::layer_norm(x, weight, norm.bias ? use(pass, *norm.bias) : Var(), norm_eps_);
+  return ops::layer_norm(x, weight, use_if(pass, norm.bias), norm_eps_);
 }
 
 Var LanguageModel::mixed(Pass& pass, const Block& block, const Var& x, MixerState& state,
@@ -88,7 +88,7 @@ Var LanguageModel::output(Pass& pass, const Block& block, const Var& y) const {
   const Tape::Scope in_output(pass.tape, "output");
   const Var active = activate(block.activation, y);
   if (!block.output) return active;
-  const Var bias = block.output_bias ? use(pass, *block.output_bias) : Var();
+  const Var bias = use_if(pass, block.output_bias);
   const Var projected = ops::linear(active, use(pass, *block.output), bias);
   return block.glu ? ops::glu(projected) : projected;
 }
@@ -175,7 +175,7 @@ Var LanguageModel::forward(Pass& pass, const Tokens& tokens, State& state, const
   x = normalised(pass, final_norm_, "norm", x);
   if (final_norm_.weight) show("final", x);
   const Tape::Scope in_head(pass.tape, "head");
-  return ops::linear(x, use(pass, *head_), head_bias_ ? use(pass, *head_bias_) : Var());
+  return ops::linear(x, use(pass, *head_), use_if(pass, head_bias_));
 }
 
 std::vector<std::vector<std::string>> LanguageModel::state_names() const {

@@ -40,7 +40,7 @@ Mlp::Mlp(const ModelConfig& config, const BlockOptions& block, const ParameterSc
 }
 
 Var Mlp::through(Pass& pass, const Projection& p, const Var& x) {
-  return ops::linear(x, use(pass, *p.weight), p.bias ? use(pass, *p.bias) : Var());
+  return ops::linear(x, use(pass, *p.weight), use_if(pass, p.bias));
 }
 
 Var Mlp::forward(Pass& pass, const Var& x) const {

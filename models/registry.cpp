@@ -1,8 +1,18 @@
 #include "models/registry.h"
 
 #include "framework/core/error.h"
+#include "models/attention.h"
+#include "models/gru.h"
 #include "models/language_model.h"
+#include "models/linear_ssm.h"
+#include "models/lru.h"
+#include "models/lstm.h"
 #include "models/mamba.h"
+#include "models/mamba2.h"
+#include "models/min_gru.h"
+#include "models/min_lstm.h"
+#include "models/rnn.h"
+#include "models/s4d.h"
 
 namespace adder {
 namespace {
@@ -25,9 +35,25 @@ Entry entry(const char* name, const char* doc, void (*block_defaults)(BlockOptio
   return {{name, doc, [] { return std::make_shared<OptionsType>(); }, block_defaults}, make};
 }
 
+// A Transformer's block has an MLP; a linear state space is followed by what makes it nonlinear.
+void with_mlp(BlockOptions& block) { block.mlp = "swiglu"; }
+void with_glu(BlockOptions& block) { block.activation = "gelu", block.output = "glu"; }
+
 const std::vector<Entry>& entries() {
   static const std::vector<Entry> list = {
+      entry<Attention, AttentionOptions>("attention", "causal attention (Vaswani et al., 2017); GPT-2's or Llama's",
+                                         with_mlp),
+      entry<Gru, GruOptions>("gru", "gated recurrent unit (Cho et al., 2014), with torch's two biases"),
+      entry<LinearSsm, LinearSsmOptions>("linear_ssm", "state space h' = A h + B x, y = C h + D x of dense matrices",
+                                         with_glu),
+      entry<Lru, LruOptions>("lru", "linear recurrent unit, complex and diagonal (Orvieto et al., 2023)", with_glu),
+      entry<Lstm, LstmOptions>("lstm", "long short-term memory (Hochreiter & Schmidhuber, 1997)"),
       entry<Mamba, MambaOptions>("mamba", "selective state space (Gu & Dao, 2023)"),
+      entry<Mamba2, Mamba2Options>("mamba2", "state space duality (Dao & Gu, 2024)"),
+      entry<MinGru, MinRnnOptions>("min_gru", "minimal GRU (Feng et al., 2024)"),
+      entry<MinLstm, MinRnnOptions>("min_lstm", "minimal LSTM (Feng et al., 2024)"),
+      entry<Rnn, RnnOptions>("rnn", "recurrent network (Elman, 1990): h = tanh(W x + U h + b), or relu"),
+      entry<S4d, S4dOptions>("s4d", "diagonal state space a channel (Gu et al., 2022)", with_glu),
   };
   return list;
 }

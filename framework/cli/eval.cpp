@@ -17,6 +17,7 @@ struct EvalOptions {
   std::vector<std::string> data;
   std::string split = "validation";
   int64_t window = 0, stride = 0;
+  std::string state;
   bool json = false, by_position = false;
   ComputeOptions compute;
 };
@@ -29,7 +30,8 @@ struct EvalText {
 EvalText files(const EvalOptions& options, const LoadedModel& loaded) {
   EvalText text;
   for (const std::string& file : options.data) text.name += (text.name.empty() ? "" : ", ") + file;
-  text.tokens = tokenize(Text::load(options.data, loaded.config.data.separator, "--data"), *loaded.tokenizer);
+  text.tokens = tokenize(Text::load(options.data, loaded.config.data.separator, "--data"), *loaded.tokenizer,
+                         documents_of(loaded.config));
   return text;
 }
 
@@ -63,15 +65,22 @@ EvalText text_of(const EvalOptions& options, const LoadedModel& loaded) {
 
 EvaluationOptions window_options(const EvalOptions& options, const Config& config) {
   EvaluationOptions result;
+  const std::string state = options.state.empty() ? config.evaluation.state : options.state;
+  if (state != "reset" && state != "carry")
+    throw UsageError("--state is \"" + state + "\", expected reset or carry");
+  result.carry = state == "carry";
   result.window = options.window ? options.window : config.evaluation_window();
-  result.stride = options.stride   ? options.stride
-                  : options.window ? options.window
-                                   : config.evaluation_stride();
+  const bool window_alone = options.window || options.state == "carry";
+  result.stride = options.stride ? options.stride : window_alone ? result.window : config.evaluation_stride();
   if (result.window < 1)
     throw UsageError("--window is " + std::to_string(result.window) + ", expected at least 1");
   if (result.stride < 1 || result.stride > result.window)
     throw UsageError("--stride is " + std::to_string(result.stride) + ", expected 1 to the window, " +
                      std::to_string(result.window) + ", or tokens would be left out");
+  if (result.carry && result.stride != result.window)
+    throw UsageError("--stride is " + std::to_string(result.stride) + ", the window " +
+                     std::to_string(result.window) +
+                     "; a carried state needs both to be the same: leave --stride out");
   return result;
 }
 
@@ -100,6 +109,7 @@ JsonValue to_json(const LoadedModel& loaded, const EvalText& text, const Evaluat
   result.set("bytes", e.bytes);
   result.set("window", o.window);
   result.set("stride", o.stride);
+  result.set("state", std::string(o.carry ? "carry" : "reset"));
   result.set("loss", e.loss());
   result.set("perplexity", e.perplexity());
   result.set("bits_per_byte", e.bits_per_byte());
@@ -111,10 +121,11 @@ void print_text(const LoadedModel& loaded, const EvalText& text, const Evaluatio
                 const Evaluation& e, bool by_position) {
   print(aligned({
       {"checkpoint", shown_checkpoint(loaded)},
-      {"text", text.name + ": " + with_commas(e.tokens) + " tokens, each after the first once (" +
+      {"text", text.name + ": " + with_commas(e.tokens) + " tokens, each after the first" +
+                   (text.tokens.documents_marked() ? " of its document" : "") + " once (" +
                    with_commas(e.bytes) + " bytes)"},
-      {"windows",
-       with_commas(o.window) + " tokens, stride " + with_commas(o.stride) + ", state reset before each"},
+      {"windows", with_commas(o.window) + " tokens, stride " + with_commas(o.stride) +
+                      (o.carry ? ", state carried from one to the next" : ", state reset before each")},
       {"loss", decimals(e.loss(), 4) + " nats a token"},
       {"perplexity", significant(e.perplexity(), 5)},
       {"bits a byte", decimals(e.bits_per_byte(), 4)},
@@ -155,6 +166,8 @@ Action declare_eval(CLI::App& app) {
   app.add_option("--window", options->window, "tokens seen at once; default: the config's")->type_name("N");
   app.add_option("--stride", options->stride, "tokens from window to window; default: the window")
       ->type_name("N");
+  app.add_option("--state", options->state, "reset before each window, or carry; default: the config's")
+      ->type_name("NAME");
   app.add_flag("--by-position", options->by_position, "the mean loss at each position of the window, too");
   app.add_flag("--json", options->json, "the result as one JSON document");
   declare_compute(app, options->compute);

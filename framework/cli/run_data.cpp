@@ -4,6 +4,10 @@
 
 namespace adder {
 
+Documents documents_of(const Config& config) {
+  return config.data.documents == "separate" ? Documents::separate : Documents::joined;
+}
+
 DatasetOptions dataset_options(const Config& config, int64_t context_length) {
   const DataConfig& d = config.data;
   DatasetOptions options;
@@ -13,6 +17,7 @@ DatasetOptions dataset_options(const Config& config, int64_t context_length) {
   options.validation_fraction = d.validation_fraction;
   options.test_fraction = d.test_fraction;
   options.separator = d.separator;
+  options.documents = documents_of(config);
   options.tokenizer = d.tokenizer;
   options.context_length = context_length;
   return options;

@@ -8,6 +8,8 @@
 
 namespace adder {
 
+Documents documents_of(const Config& config);
+
 // `context_length`: what every split must fill at least once.
 DatasetOptions dataset_options(const Config& config, int64_t context_length);
 

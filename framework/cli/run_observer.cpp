@@ -13,10 +13,13 @@ int64_t tokens_per_step(const TrainingRun& run) {
 }
 
 // Which tokens an evaluation saw, and how: no loss is told without it.
-std::string scope(const TrainingRun& run) {
-  return "the " + with_commas(run.validation.size() - 1) + " validation tokens after the first, windows of " +
-         std::to_string(run.config.evaluation_window()) + ", stride " +
-         std::to_string(run.config.evaluation_stride());
+std::string scope(const TrainingRun& run, double tokens) {
+  const Config& c = run.config;
+  std::string text = "the " + with_commas(int64_t(tokens)) + " validation tokens after the first";
+  if (run.validation.documents_marked()) text += " of each document";
+  text += ", windows of " + std::to_string(c.evaluation_window());
+  if (c.evaluation.state == "carry") return text + ", state carried from one to the next";
+  return text + ", stride " + std::to_string(c.evaluation_stride());
 }
 
 double metric(const EvaluationSummary& summary, const std::string& name) {
@@ -41,8 +44,8 @@ std::optional<EvaluationSummary> RunObserver::evaluate(Trainer& trainer) {
   if (run_.validation.size() < 2) return std::nullopt;
   progress_.busy("evaluating …");
   const Config& c = run_.config;
-  const EvaluationOptions options{
-      .window = c.evaluation_window(), .stride = c.evaluation_stride(), .stop = stop_};
+  EvaluationOptions options{.window = c.evaluation_window(), .stride = c.evaluation_stride()};
+  options.carry = c.evaluation.state == "carry", options.stop = stop_;
   const Evaluation result = adder::evaluate(trainer.model(), run_.validation, options, run_.tokenizer.get());
   if (!result.complete) return std::nullopt;
   EvaluationSummary summary;
@@ -65,7 +68,7 @@ void RunObserver::on_evaluation(int64_t step, const EvaluationSummary& summary, 
   std::string line = "evaluation at step " + std::to_string(step) + ": " + decimals(summary.loss, 4) +
                      " nats a token, perplexity " + significant(metric(summary, "eval/perplexity"), 5) +
                      ", " + decimals(metric(summary, "eval/bits_per_byte"), 4) + " bits a byte" +
-                     (best ? ", the best so far" : "") + " (" + scope(run_) + ")";
+                     (best ? ", the best so far" : "") + " (" + scope(run_, metric(summary, "eval/tokens")) + ")";
   const double estimate = metric(summary, "eval/random_window_loss");
   if (!std::isnan(estimate))
     line += "; random windows, " + std::to_string(run_.config.evaluation.random_windows) +

@@ -4,7 +4,7 @@
 
 #include "framework/cli/output.h"
 #include "framework/core/error.h"
-#include "framework/interop/hugging_face.h"
+#include "framework/interop/foreign_model.h"
 #include "framework/training/model_file.h"
 #include "framework/training/run_folder.h"
 
@@ -25,7 +25,7 @@ ModelConfig model_section(const std::string& json, const std::string& where, con
 }  // namespace
 
 StartingWeights read_foreign_weights(const std::string& folder, const ModelFactory& factory) {
-  const ForeignModel foreign = read_hugging_face(folder);
+  const ForeignModel foreign = read_foreign_model(folder);
   StartingWeights weights;
   weights.where = folder;
   weights.model =
@@ -40,7 +40,7 @@ StartingWeights read_foreign_weights(const std::string& folder, const ModelFacto
 }
 
 StartingWeights read_weights(const std::string& from, const ModelFactory& factory) {
-  if (is_hugging_face_folder(from)) return read_foreign_weights(from, factory);
+  if (is_foreign_folder(from)) return read_foreign_weights(from, factory);
   LoadedModel loaded = load_model(resolve_checkpoint(from, false, warn), factory);
   StartingWeights weights;
   weights.where = loaded.path;

@@ -1,4 +1,5 @@
-// initialize.from: weights that a run starts from, out of a checkpoint, a run or a Hugging Face folder.
+// initialize.from: weights that a run starts from, out of a checkpoint, a run or a foreign folder
+// (interop/foreign_model.h).
 #pragma once
 #include <string>
 #include <vector>
@@ -16,7 +17,7 @@ struct StartingWeights {
   int64_t vocabulary = 0;
   TokenizerPtr tokenizer;            // null: none is kept with them
   std::vector<NamedTensor> tensors;  // by our names, in the model's order
-  std::string source_json;           // of imported ones (interop/hugging_face.h)
+  std::string source_json;           // of imported ones (interop/source_tensor.h)
 };
 
 // UnreadableError where there are no such weights.

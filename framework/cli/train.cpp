@@ -168,7 +168,10 @@ int train_here(const TrainOptions& options, TrainingRun& run, const RunFolder& f
     note("nothing to resume in " + folder.path() + ": starting at step 0");
   RunObserver observer(run, options.quiet, [&] { return interruption.requested(); });
   const auto start = std::chrono::steady_clock::now();
-  const bool done_before = trainer.steps_done() >= run.config.training.steps;
+  const auto evaluation_missing = [&] {
+    return run.validation.size() >= 2 && evaluation_is_missing(trainer, folder);
+  };
+  const bool done_before = trainer.steps_done() >= run.config.training.steps && !evaluation_missing();
   Outcome outcome = Outcome::finished;
   if (done_before) {
     note(folder.path() + ": finished already, at step " + std::to_string(trainer.steps_done()) +
@@ -178,6 +181,7 @@ int train_here(const TrainOptions& options, TrainingRun& run, const RunFolder& f
     if (!options.quiet) introduce(run, trainer, folder);
     warn_of_rest(run.config);
     outcome = train(trainer, folder, run.identity, observer, [&] { return interruption.requested(); });
+    if (interruption.requested() && evaluation_missing()) outcome = Outcome::stopped;
   }
   observer.progress().clear();
   const bool finished = outcome == Outcome::finished;

@@ -24,6 +24,28 @@ std::string place_of(const Config& config, const std::string& key) {
   return (place == config.given.end() ? config.source : place->second.text()) + ": " + key;
 }
 
+// A carried state needs rows that read on. That is settled before a stored run is compared with this one.
+void settle_order(Config& config) {
+  if (config.training.state != "carry") return;
+  if (!config.data.batches.empty())
+    throw UsageError(place_of(config, "training.state") +
+                     " is \"carry\", but data.batches are ready-made and don't say which of them goes on where "
+                     "another ended; set it to \"reset\", or train on text (data.train)");
+  if (config.given.contains("data.order") && config.data.order != "sequential")
+    throw UsageError(place_of(config, "data.order") + " is \"" + config.data.order +
+                     "\", but with training.state \"carry\" each row reads on where it stopped; remove the "
+                     "key, or set it to \"sequential\"");
+  config.data.order = "sequential";
+}
+
+void check_evaluation_state(const Config& config) {
+  if (config.evaluation.state != "carry" || config.evaluation_stride() == config.evaluation_window()) return;
+  throw UsageError(place_of(config, "evaluation.stride") + " is " + std::to_string(config.evaluation_stride()) +
+                   ", but with evaluation.state \"carry\" every token is read once: remove it, or set it to "
+                   "evaluation.window, " +
+                   std::to_string(config.evaluation_window()));
+}
+
 // ---- the run that is resumed --------------------------------------------------------------------
 
 std::optional<LoadedModel> stored_run(const RunFolder& folder, const ModelFactory& factory) {
@@ -98,7 +120,7 @@ void take_text(TrainingRun& run, const Fixed& fixed) {
   run.train = data.train, run.validation = data.validation, run.test = data.test;
   const WindowOptions windows{c.training.batch_size, c.training.context_length, c.training.accumulate};
   if (c.data.order == "sequential")
-    run.batches = std::make_unique<SequentialWindows>(data.train, windows);
+    run.batches = std::make_unique<SequentialWindows>(data.train, windows, c.training.state == "carry");
   else
     run.batches = std::make_unique<RandomWindows>(data.train, windows, uint64_t(c.seed));
   run.identity.data_hash = data_hash(data);
@@ -124,6 +146,9 @@ TokenizerPtr tokenizer_for_batches(const Config& config, const Fixed& fixed) {
 
 void take_batches(TrainingRun& run, const Fixed& fixed) {
   Config& c = run.config;
+  if (documents_of(c) == Documents::separate)
+    throw UsageError(place_of(c, "data.documents") +
+                     " is \"separate\", but data.batches are ready-made and mark no documents; remove the key");
   run.tokenizer = tokenizer_for_batches(c, fixed);
   check_vocabulary(c, fixed, run.tokenizer);
   const int64_t vocabulary = run.tokenizer ? run.tokenizer->vocabulary() : fixed.vocabulary;
@@ -179,6 +204,8 @@ StartingWeights initial_weights(const Config& config, const ModelFactory& factor
 TrainingRun prepare_run(Config config, const RunFolder& folder, bool resume, const ModelFactory& factory) {
   TrainingRun run;
   run.config = std::move(config);
+  settle_order(run.config);
+  check_evaluation_state(run.config);
   Fixed fixed;
   std::optional<LoadedModel> stored;
   std::optional<StartingWeights> weights;

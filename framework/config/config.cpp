@@ -17,8 +17,14 @@ void DataConfig::fields(Fields& f) {
   f("tokenizer", tokenizer,
     "byte, char (the sorted code points of the text) or the path of a tokenizer file");
   f.choice("order", order, {"random", "sequential"},
-           "random windows, or one pass after another from the start");
-  f("separator", separator, "text put between two documents (files)");
+           "random windows, or one pass after another from the start; training.state \"carry\" makes it "
+           "sequential");
+  f("separator", separator,
+    "text put between two files; with documents \"separate\" it ends a document within a file, too");
+  f.choice("documents", documents, {"joined", "separate"},
+           "joined: a text is one stream. separate: at the first token of each file, and after each separator, "
+           "the state starts anew, and that token is not predicted from the document before; a document's "
+           "separator belongs to it and is predicted. Evaluation does the same");
   f("batches", batches, "HDF5 file of ready-made batches, in place of train; it fixes batch size and length");
 }
 
@@ -28,14 +34,20 @@ void InitializeConfig::fields(Fields& f) {
 }
 
 void OptimizerConfig::fields(Fields& f) {
-  f.choice("name", name, {"adamw", "sgd"}, "the update rule");
-  f("learning_rate", learning_rate, "the highest rate, reached after warmup", at_least(0));
-  f("betas", betas, "adamw: decay of the two moments", 2, half_open(0, 1));
-  f("eps", eps, "adamw: added to the root of the second moment", at_least(0));
+  f.choice("name", name, {"adamw", "sgd", "lion", "muon"},
+           "the update rule; muon: for the matrices of the blocks, adamw for all other parameters");
+  f("learning_rate", learning_rate,
+    "the highest rate, reached after warmup; lion's is best about a tenth of adamw's", at_least(0));
+  f("betas", betas, "adamw, muon: decay of the two moments; lion: of its sum and its momentum (paper: 0.9, 0.99)",
+    2, half_open(0, 1));
+  f("eps", eps, "adamw, muon: added to the root of the second moment", at_least(0));
   f("weight_decay", weight_decay, "decoupled decay, times the rate, of the parameters that decay",
     at_least(0));
   f("momentum", momentum, "sgd: decay of the velocity", half_open(0, 1));
   f("nesterov", nesterov, "sgd: look ahead along the velocity");
+  f("muon_learning_rate", muon_learning_rate,
+    "muon: highest rate of the matrices; over the steps it is in proportion to learning_rate's", at_least(0));
+  f("muon_momentum", muon_momentum, "muon: decay of the matrices' momentum", half_open(0, 1));
 }
 
 void ScheduleConfig::fields(Fields& f) {
@@ -55,6 +67,14 @@ void TrainingConfig::fields(Fields& f) {
   f("context_length", context_length, "tokens a sequence", count_range(1));
   f("clip_norm", clip_norm, "largest global norm of the gradient; 0: no clipping", at_least(0));
   f("accumulate", accumulate, "passes whose gradients are averaged into one step", size_range());
+  f("z_loss", z_loss,
+    "weight of the mean of log(Z)^2, Z the softmax's normaliser, added to the loss that is trained on (PaLM: "
+    "1e-4); the losses told are without it",
+    at_least(0));
+  f.choice("state", state, {"reset", "carry"},
+           "reset: each window starts from a zero state. carry: each row reads on through a stretch of the text, "
+           "and the state goes on from window to window, without gradient (truncated back-propagation through "
+           "time)");
 }
 
 void EvaluationConfig::fields(Fields& f) {
@@ -63,6 +83,9 @@ void EvaluationConfig::fields(Fields& f) {
   f("stride", stride, "tokens from window to window; 0: window", count_range(0));
   f("random_windows", random_windows,
     "random batches averaged besides the full pass, as nanoGPT does; 0: none", count_range(0));
+  f.choice("state", state, {"reset", "carry"},
+           "reset: each window starts from a zero state. carry: one window after another through the whole "
+           "split, the state going on; stride is then the window");
 }
 
 void CheckpointConfig::fields(Fields& f) {

@@ -15,6 +15,7 @@ struct DataConfig : Options {
   std::string tokenizer = "byte";
   std::string order = "random";
   std::string separator;
+  std::string documents = "joined";
   std::string batches;
   void fields(Fields& f) override;
 };
@@ -30,6 +31,7 @@ struct OptimizerConfig : Options {
   std::vector<double> betas = {0.9, 0.999};
   double eps = 1e-8, weight_decay = 0.1, momentum = 0;
   bool nesterov = false;
+  double muon_learning_rate = 0.02, muon_momentum = 0.95;
   void fields(Fields& f) override;
 };
 
@@ -43,12 +45,14 @@ struct ScheduleConfig : Options {
 
 struct TrainingConfig : Options {
   int64_t steps = 1000, batch_size = 8, context_length = 256, accumulate = 1;
-  double clip_norm = 1;
+  double clip_norm = 1, z_loss = 0;
+  std::string state = "reset";
   void fields(Fields& f) override;
 };
 
 struct EvaluationConfig : Options {
   int64_t every = 250, window = 0, stride = 0, random_windows = 0;
+  std::string state = "reset";
   void fields(Fields& f) override;
 };
 

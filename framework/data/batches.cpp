@@ -13,11 +13,21 @@ Batch empty_batch(int64_t rows, int64_t length) {
   return {Tensor::empty({rows, length}, DType::i32), Tensor::empty({rows, length}, DType::i32)};
 }
 
-// Row `row` of the batch holds `length` tokens from `start` on, and as labels those one further.
-void fill(const Batch& batch, int64_t row, const TokenSpan& tokens, int64_t start) {
+void set_reset(Batch& batch, int64_t i) {
+  if (!batch.resets.defined()) batch.resets = Tensor::zeros(batch.ids.shape(), DType::i32);
+  batch.resets.data<int32_t>()[i] = 1;
+}
+
+// Row `row` of the batch holds `length` tokens from `start` on, and as labels those one further, but for the
+// first tokens of documents.
+void fill(Batch& batch, int64_t row, const TokenSpan& tokens, int64_t start) {
   const int64_t length = batch.ids.dim(1);
   tokens.copy(start, length, batch.ids.data<int32_t>() + row * length);
   tokens.copy(start + 1, length, batch.labels.data<int32_t>() + row * length);
+  for (const int64_t at : tokens.document_starts(start, length + 1)) {
+    if (at < length) set_reset(batch, row * length + at);
+    if (at > 0) batch.labels.data<int32_t>()[row * length + at - 1] = kIgnoreLabel;
+  }
 }
 
 void check(const TokenSpan& tokens, const WindowOptions& options) {
@@ -45,7 +55,7 @@ RandomWindows::RandomWindows(TokenSpan tokens, const WindowOptions& options, uin
 
 Batch RandomWindows::at(int64_t step, int64_t micro) const {
   const Random random(seed_, purpose_, uint64_t(step), uint64_t(micro));
-  const Batch batch = empty_batch(options_.batch_size, options_.context_length);
+  Batch batch = empty_batch(options_.batch_size, options_.context_length);
   for (int64_t row = 0; row < options_.batch_size; ++row)
     fill(batch, row, tokens_,
          int64_t(random.below(uint64_t(row), uint64_t(tokens_.size() - options_.context_length))));
@@ -67,7 +77,7 @@ SequentialWindows::SequentialWindows(TokenSpan tokens, const WindowOptions& opti
 Batch SequentialWindows::at(int64_t step, int64_t micro) const {
   const int64_t index = step * options_.accumulate + micro;
   const int64_t stretch = windows_ / options_.batch_size;  // windows a row, where each row has its own
-  const Batch batch = empty_batch(options_.batch_size, options_.context_length);
+  Batch batch = empty_batch(options_.batch_size, options_.context_length);
   for (int64_t row = 0; row < options_.batch_size; ++row) {
     const int64_t window =
         streams_ ? row * stretch + index % stretch : (index * options_.batch_size + row) % windows_;
@@ -153,7 +163,7 @@ EvaluationWindows::EvaluationWindows(TokenSpan tokens, int64_t window, int64_t s
 
 int64_t EvaluationWindows::batches() const { return (full_ + batch_size_ - 1) / batch_size_ + (rest_ > 0); }
 
-void EvaluationWindows::fill_row(const Batch& batch, int64_t row, int64_t window) const {
+void EvaluationWindows::fill_row(Batch& batch, int64_t row, int64_t window) const {
   fill(batch, row, tokens_, window * stride_);
   const int64_t length = batch.ids.dim(1);
   const int64_t unscored = window == 0 ? 0 : window_ - stride_;
@@ -165,12 +175,12 @@ Batch EvaluationWindows::at(int64_t index) const {
     throw Error("[evaluation] batch " + std::to_string(index) + " of " + std::to_string(batches()));
   const int64_t first = index * batch_size_;
   if (first >= full_) {  // the shorter window
-    const Batch batch = empty_batch(1, scored() - full_ * stride_);
+    Batch batch = empty_batch(1, scored() - full_ * stride_);
     fill_row(batch, 0, full_);
     return batch;
   }
   const int64_t rows = std::min(batch_size_, full_ - first);
-  const Batch batch = empty_batch(rows, window_);
+  Batch batch = empty_batch(rows, window_);
   for (int64_t row = 0; row < rows; ++row) fill_row(batch, row, first + row);
   return batch;
 }

@@ -12,6 +12,9 @@ namespace adder {
 
 struct Batch {
   Tensor ids, labels;  // (batch, length) int32; labels[b, t] follows ids[b, t]; -100 is not scored
+  // (batch, length) int32: 1 where a document starts; undefined where none does. Only tokens whose documents
+  // are marked (Documents::separate) have any, and the label before such a token is -100: no continuation.
+  Tensor resets{};
 };
 constexpr int32_t kIgnoreLabel = -100;
 
@@ -85,18 +88,19 @@ class FileBatches : public BatchSource {
   Tensor ids_, labels_;
 };
 
-// A full pass: each token after the first is scored exactly once. Windows of `window` tokens start every
-// `stride`; the first scores all its labels, each later one its last `stride`, so that a scored token has at
+// A full pass: each token after the first (of its document, where these are marked) is scored exactly once.
+// Windows of `window` tokens start every `stride`; the first scores all its labels, each later one its last `stride`, so that a scored token has at
 // least window - stride tokens before it. What is left over makes one shorter window, a batch by itself.
 class EvaluationWindows {
  public:
   EvaluationWindows(TokenSpan tokens, int64_t window, int64_t stride, int64_t batch_size);
   int64_t batches() const;
   Batch at(int64_t index) const;                             // up to batch_size rows of one length
-  int64_t scored() const { return tokens_.size() - 1; }      // labels in all the batches together
+  // Labels in all the batches together, those between two marked documents counted, too.
+  int64_t scored() const { return tokens_.size() - 1; }
 
  private:
-  void fill_row(const Batch& batch, int64_t row, int64_t window) const;
+  void fill_row(Batch& batch, int64_t row, int64_t window) const;
 
   TokenSpan tokens_;
   int64_t window_, stride_, batch_size_;

@@ -35,6 +35,15 @@ void check_length(const char* name, const TokenSpan& split, const DatasetOptions
       std::to_string(options.test_fraction) + ")");
 }
 
+void check_documents(const Text& train, const DatasetOptions& options) {
+  if (options.documents == Documents::joined || train.document_starts().size() > 1) return;
+  const std::string reason = options.separator.empty()
+                                 ? "data.separator is empty; give the text that stands between documents"
+                                 : "data.separator does not occur in it; correct it";
+  throw UsageError("data.documents is \"separate\", but data.train is one file and " + reason +
+                   ", name several files, or set data.documents to \"joined\"");
+}
+
 }  // namespace
 
 SplitSizes split_sizes(int64_t total, double validation_fraction, double test_fraction) {
@@ -54,15 +63,16 @@ TokenDataset TokenDataset::load(const DatasetOptions& options, TokenizerPtr toke
   if (own_validation) texts.push_back(Text::load(options.validation, options.separator, "data.validation"));
   if (own_test) texts.push_back(Text::load(options.test, options.separator, "data.test"));
 
+  check_documents(texts.front(), options);
+
   TokenDataset data;
+  const auto tokens_of = [&](const Text& text) { return tokenize(text, *data.tokenizer, options.documents); };
   data.tokenizer = tokenizer ? std::move(tokenizer) : make_tokenizer(options.tokenizer, texts);
-  const TokenSpan all = tokenize(texts.front(), *data.tokenizer);
+  const TokenSpan all = tokens_of(texts.front());
   const SplitSizes sizes = split_sizes(all.size(), validation_fraction, test_fraction);
   data.train = all.slice(0, sizes.train);
-  data.validation =
-      own_validation ? tokenize(texts[1], *data.tokenizer) : all.slice(sizes.train, sizes.validation);
-  data.test = own_test ? tokenize(texts.back(), *data.tokenizer)
-                       : all.slice(sizes.train + sizes.validation, sizes.test);
+  data.validation = own_validation ? tokens_of(texts[1]) : all.slice(sizes.train, sizes.validation);
+  data.test = own_test ? tokens_of(texts.back()) : all.slice(sizes.train + sizes.validation, sizes.test);
   check_length("train", data.train, options);
   if (own_validation || validation_fraction > 0) check_length("validation", data.validation, options);
   if (own_test || test_fraction > 0) check_length("test", data.test, options);

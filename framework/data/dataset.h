@@ -17,6 +17,7 @@ struct DatasetOptions {
   double validation_fraction = 0.1;
   double test_fraction = 0;
   std::string separator{};
+  Documents documents = Documents::joined;
   std::string tokenizer = "byte";  // byte, char (sorted code points of all the files), or a path
   int64_t context_length = 1;
 };
@@ -31,7 +32,8 @@ struct TokenDataset {
   TokenSpan train, validation, test;  // size 0 where there is none
 
   // UnreadableError: no such file, no text, what the tokenizer can't read, a split shorter than
-  // context_length + 1 tokens. UsageError: fractions that leave nothing to train on.
+  // context_length + 1 tokens. UsageError: fractions that leave nothing to train on, separate documents where
+  // all of train is one.
   // With `tokenizer` (a resumed run's) options.tokenizer is not looked at.
   static TokenDataset load(const DatasetOptions& options, TokenizerPtr tokenizer = nullptr);
 };

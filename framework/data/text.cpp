@@ -120,6 +120,7 @@ void Text::append(const std::string& file, std::string_view text) {
 Text Text::load(const std::vector<std::string>& sources, const std::string& separator, const std::string& key) {
   Text text;
   text.held_ = std::make_shared<const std::string>(separator);
+  text.separator_ = separator;
   const std::vector<std::string> files = find_files(sources, key);
   for (const std::string& path : files) {
     std::shared_ptr<const MappedFile> file;
@@ -138,6 +139,33 @@ Text Text::load(const std::vector<std::string>& sources, const std::string& sepa
     fail(key, files.front() + others, "holds no text (0 bytes), expected some" + remedy(files.front()));
   }
   return text;
+}
+
+namespace {
+
+// Adds the starts in the piece that begins at byte `base`; `open`: one is due as soon as other text comes.
+void starts_in(const TextPiece& piece, int64_t base, const std::string& separator, bool& open,
+               std::vector<int64_t>& starts) {
+  if (!piece.file.empty()) open = true;
+  for (size_t at = 0; at < piece.text.size();) {
+    const size_t end = separator.empty() ? std::string_view::npos : piece.text.find(separator, at);
+    if (open && end != at) starts.push_back(base + int64_t(at)), open = false;
+    if (end == std::string_view::npos) return;
+    at = end + separator.size(), open = true;
+  }
+}
+
+}  // namespace
+
+std::vector<int64_t> Text::document_starts() const {
+  std::vector<int64_t> starts;
+  int64_t base = 0;
+  bool open = true;
+  for (const TextPiece& piece : pieces_) {
+    starts_in(piece, base, separator_, open, starts);
+    base += int64_t(piece.text.size());
+  }
+  return starts;
 }
 
 Text Text::from_string(const std::string& value) {

@@ -37,6 +37,9 @@ class Text {
   static Text from_string(const std::string& text);  // for tests and prompts
 
   const std::vector<TextPiece>& pieces() const { return pieces_; }
+  // Where documents start, in bytes, increasing: at each file, and after each separator, in the files as well
+  // as between them. A separator ends the document before it; one that follows another one starts nothing.
+  std::vector<int64_t> document_starts() const;
   int64_t size() const { return size_; }  // bytes, separators included
   int64_t file_count() const { return int64_t(files_.size()); }
 
@@ -45,6 +48,7 @@ class Text {
 
   std::vector<std::shared_ptr<const MappedFile>> files_;
   std::shared_ptr<const std::string> held_;  // what pieces that are no file point into
+  std::string separator_;
   std::vector<TextPiece> pieces_;
   int64_t size_ = 0;
 };

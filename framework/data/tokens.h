@@ -12,20 +12,30 @@ namespace adder {
 
 class TokenStore;
 
+// Whether a text is one stream, or each of its documents (Text::document_starts) stands by itself: then the
+// state starts anew at its first token, and no token is predicted from another document.
+enum class Documents { joined, separate };
+
 // A stretch of tokens. Cheap to copy; keeps what it points into alive.
 class TokenSpan {
  public:
   TokenSpan() = default;  // empty
-  static TokenSpan from(const std::vector<int32_t>& ids);  // for tests
+  // For tests; `starts`: where documents start, as Documents::separate marks them.
+  static TokenSpan from(const std::vector<int32_t>& ids, const std::vector<int64_t>& starts = {});
 
   int64_t size() const { return size_; }
   int32_t operator[](int64_t i) const;
   void copy(int64_t start, int64_t count, int32_t* out) const;  // tokens start … start + count - 1
   TokenSpan slice(int64_t start, int64_t count) const;
-  std::string hash() const;  // of the ids, whatever their storage; 16 hexadecimal digits
+  // Where documents start among tokens start … start + count - 1, counted from `start`; none unless marked.
+  std::vector<int64_t> document_starts(int64_t start, int64_t count) const;
+  bool documents_marked() const;
+  // Of the ids, whatever their storage, and of the documents' starts where they are marked; 16 hexadecimal
+  // digits.
+  std::string hash() const;
 
  private:
-  friend TokenSpan tokenize(const Text& text, const Tokenizer& tokenizer);
+  friend TokenSpan tokenize(const Text& text, const Tokenizer& tokenizer, Documents documents);
   TokenSpan(std::shared_ptr<const TokenStore> store, int64_t start, int64_t size)
       : store_(std::move(store)), start_(start), size_(size) {}
   void check(int64_t start, int64_t count) const;
@@ -34,7 +44,8 @@ class TokenSpan {
   int64_t start_ = 0, size_ = 0;
 };
 
-// All tokens of a text, one piece after the other. Bytes stay where the files are mapped.
-TokenSpan tokenize(const Text& text, const Tokenizer& tokenizer);
+// All tokens of a text, one piece after the other. Bytes stay where the files are mapped. `separate` marks
+// where documents start.
+TokenSpan tokenize(const Text& text, const Tokenizer& tokenizer, Documents documents = Documents::joined);
 
 }  // namespace adder

@@ -10,12 +10,22 @@
 namespace adder {
 namespace {
 
-// The loss of each label from a zero state, float64 (rows, length); nothing is recorded.
-Tensor losses_of(Model& model, const Batch& batch) {
+// The loss of each label, float64 (rows, length); nothing is recorded.
+Tensor losses_of(Model& model, const Batch& batch, State& state) {
   Pass pass;
-  State state;
-  const Var logits = model.forward(pass, {batch.ids, {}}, state);
+  const Var logits = model.forward(pass, {batch.ids, batch.resets}, state);
   return ops::token_losses(logits.value(), batch.labels);
+}
+
+void check_carry(const Model& model, const EvaluationOptions& options) {
+  if (!options.carry) return;
+  if (options.stride != options.window)
+    throw UsageError("evaluation.stride is " + std::to_string(options.stride) + ", the window " +
+                     std::to_string(options.window) +
+                     ": where the state is carried every token is read once, so both must be the same");
+  if (!model.bounded_state())
+    throw UsageError("evaluation.state is \"carry\", but attention's cache grows with the text; set model.window, "
+                     "or evaluation.state \"reset\"");
 }
 
 // Window by window and position by position, whatever the rows of a batch: the sums' order never changes.
@@ -44,18 +54,21 @@ double Evaluation::bits_per_byte() const {
 
 Evaluation evaluate(Model& model, const TokenSpan& tokens, const EvaluationOptions& options,
                     const Tokenizer* tokenizer) {
-  const EvaluationWindows windows(tokens, options.window, options.stride, options.batch_size);
+  check_carry(model, options);
+  const EvaluationWindows windows(tokens, options.window, options.stride, options.carry ? 1 : options.batch_size);
   const size_t longest = size_t(std::min(options.window, windows.scored()));
   Evaluation result;
   result.by_position.assign(longest, 0);
   result.position_counts.assign(longest, 0);
+  State state;
   for (int64_t i = 0; i < windows.batches(); ++i) {
     if (options.stop && options.stop()) {
       result.complete = false;
       break;
     }
     const Batch batch = windows.at(i);
-    add_batch(losses_of(model, batch), batch.labels, tokenizer, result);
+    if (!options.carry) state = State();
+    add_batch(losses_of(model, batch, state), batch.labels, tokenizer, result);
   }
   for (size_t t = 0; t < longest; ++t) result.by_position[t] /= double(result.position_counts[t]);
   return result;
@@ -67,11 +80,17 @@ double random_window_loss(Model& model, const TokenSpan& tokens, const WindowOpt
     throw UsageError("random windows: " + std::to_string(count) + " batches, expected 1 or more");
   const RandomWindows batches(tokens, windows, seed, "estimate");
   double total = 0;
+  int64_t scored = 0;
   for (int64_t i = 0; i < count; ++i) {
-    const Tensor losses = losses_of(model, batches.at(i));
-    for (int64_t k = 0; k < losses.size(); ++k) total += losses.data<double>()[k];
+    const Batch batch = batches.at(i);
+    State state;
+    const Tensor losses = losses_of(model, batch, state);
+    for (int64_t k = 0; k < losses.size(); ++k) {
+      total += losses.data<double>()[k];
+      scored += batch.labels.data<int32_t>()[k] != kIgnoreLabel;
+    }
   }
-  return total / double(count * windows.batch_size * windows.context_length);
+  return total / double(scored);
 }
 
 }  // namespace adder

@@ -11,9 +11,10 @@
 namespace adder {
 
 struct EvaluationOptions {
-  int64_t window = 256;     // tokens a window; the state is reset before each
+  int64_t window = 256;     // tokens a window; the state is reset before each, unless it is carried
   int64_t stride = 256;     // tokens from window to window; each later window scores its last `stride`
   int64_t batch_size = 16;  // windows at a time: changes speed, not a bit of the result
+  bool carry = false;       // one window after another, the state going on; needs stride == window
   std::function<bool()> stop = nullptr;  // asked before each batch; true: give up
 };
 
@@ -30,7 +31,8 @@ struct Evaluation {
 };
 
 // Every sum runs window by window and position by position, so neither batch_size nor threads change a bit.
-// An UnreadableError where there are fewer than two tokens, a UsageError for options out of range.
+// An UnreadableError where there are fewer than two tokens, a UsageError for options out of range, and where a
+// state is to be carried that grows with the text.
 Evaluation evaluate(Model& model, const TokenSpan& tokens, const EvaluationOptions& options,
                     const Tokenizer* tokenizer);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
 #include <span>
 #include <string>
@@ -103,13 +104,28 @@ void check(const std::vector<int32_t>& prompt, int64_t count, int64_t vocabulary
                   ", expected 0 to " + std::to_string(vocabulary - 1));
 }
 
-// The logits (1, 1, V) after the last of these tokens.
-Tensor logits_after(Model& model, std::span<const int32_t> tokens, State& state) {
+// The logits (rows, 1, V) after the last of `ids` (rows, length).
+Tensor logits_after(Model& model, const Tensor& ids, State& state) {
   Pass pass;
-  const int64_t length = int64_t(tokens.size());
-  const Var logits = model.forward(pass, {Tensor::from(Shape{1, length}, tokens), {}}, state);
+  const Var logits = model.forward(pass, {ids, {}}, state);
   state = state.detach();
-  return logits.value().narrow(1, length - 1, 1);
+  return logits.value().narrow(1, ids.dim(1) - 1, 1);
+}
+
+struct Prefilled {
+  State state;
+  Tensor logits;  // (1, 1, V), after the prompt
+};
+
+Prefilled prefill(Model& model, std::span<const int32_t> rest) {
+  Prefilled result;
+  while (!rest.empty()) {
+    const size_t piece = std::min(rest.size(), size_t(kPromptPiece));
+    const Tensor ids = Tensor::from(Shape{1, int64_t(piece)}, rest.first(piece));
+    result.logits = logits_after(model, ids, result.state);
+    rest = rest.subspan(piece);
+  }
+  return result;
 }
 
 }  // namespace
@@ -128,19 +144,68 @@ void generate(Model& model, const std::vector<int32_t>& prompt, int64_t count, c
   check(prompt, count, model.vocabulary());
   check(options);
   if (count == 0) return;
-  State state;
-  Tensor logits;
-  std::span<const int32_t> rest(prompt);
-  while (!rest.empty()) {
-    const size_t piece = std::min(rest.size(), size_t(kPromptPiece));
-    logits = logits_after(model, rest.first(piece), state);
-    rest = rest.subspan(piece);
-  }
+  auto [state, logits] = prefill(model, prompt);
   for (int64_t i = 0; i < count; ++i) {
     const int32_t token = sample(logits, options, uint64_t(i));
     if (!emit(token) || i + 1 == count) return;
-    logits = logits_after(model, std::span(&token, 1), state);
+    logits = logits_after(model, Tensor::from(Shape{1, 1}, std::span<const int32_t>(&token, 1)), state);
   }
+}
+
+namespace {
+
+// The state of every prompt; equal prompts share one.
+std::vector<State> prefill_all(Model& model, const std::vector<std::vector<int32_t>>& prompts,
+                               std::vector<Tensor>& logits) {
+  std::vector<State> states;
+  std::map<std::vector<int32_t>, size_t> seen;
+  for (size_t r = 0; r < prompts.size(); ++r) {
+    const auto [earlier, fresh] = seen.emplace(prompts[r], r);
+    Prefilled read =
+        fresh ? prefill(model, prompts[r]) : Prefilled{states[earlier->second], logits[earlier->second]};
+    states.push_back(std::move(read.state));
+    logits.push_back(std::move(read.logits));
+  }
+  return states;
+}
+
+}  // namespace
+
+void generate_batch(Model& model, const std::vector<std::vector<int32_t>>& prompts, int64_t count,
+                    const std::vector<SamplingOptions>& options,
+                    const std::function<bool(int64_t row, int32_t token)>& emit) {
+  if (prompts.empty()) throw UsageError("[generate] there are no prompts, expected at least one");
+  if (options.size() != prompts.size())
+    throw Error("[generate] " + std::to_string(options.size()) +
+                " sampling options, expected one for each of " + std::to_string(prompts.size()) + " prompts");
+  for (const auto& prompt : prompts) check(prompt, count, model.vocabulary());
+  for (const SamplingOptions& o : options) check(o);
+  if (count == 0) return;
+  std::vector<Tensor> logits;  // of each row that still goes on
+  State state = State::stack(prefill_all(model, prompts, logits));
+  std::vector<int64_t> rows(prompts.size());  // which those are
+  std::iota(rows.begin(), rows.end(), 0);
+  for (int64_t i = 0; i < count; ++i) {
+    std::vector<int32_t> tokens;
+    std::vector<int64_t> kept, still;  // their places in the batch, and their rows
+    for (size_t k = 0; k < rows.size(); ++k) {
+      const int32_t token = sample(logits[k], options[size_t(rows[k])], uint64_t(i));
+      if (!emit(rows[k], token)) continue;
+      tokens.push_back(token), kept.push_back(int64_t(k)), still.push_back(rows[k]);
+    }
+    if (kept.empty() || i + 1 == count) return;
+    if (kept.size() < rows.size()) state = state.rows(kept);
+    rows = still;
+    const Tensor all = logits_after(model, Tensor::from({int64_t(rows.size()), 1}, tokens), state);
+    logits.clear();
+    for (int64_t k = 0; k < all.dim(0); ++k) logits.push_back(all.narrow(0, k, 1));
+  }
+}
+
+void generate_batch(Model& model, const std::vector<std::vector<int32_t>>& prompts, int64_t count,
+                    const SamplingOptions& options,
+                    const std::function<bool(int64_t row, int32_t token)>& emit) {
+  generate_batch(model, prompts, count, std::vector<SamplingOptions>(prompts.size(), options), emit);
 }
 
 }  // namespace adder

@@ -24,4 +24,16 @@ int32_t sample(const Tensor& logits, const SamplingOptions& options, uint64_t in
 void generate(Model& model, const std::vector<int32_t>& prompt, int64_t count, const SamplingOptions& options,
               const std::function<bool(int32_t)>& emit);
 
+// Continues several prompts of any lengths as one batch. Each prompt is read by itself; then all take their
+// steps together. Row r draws its token i with (options[r].seed, i): it gets, to the bit, what generate()
+// gives for prompts[r] and options[r] alone. `emit` gets row and token, row by row; false ends that row, and
+// the others go on. A prompt that stands there again is read once.
+void generate_batch(Model& model, const std::vector<std::vector<int32_t>>& prompts, int64_t count,
+                    const std::vector<SamplingOptions>& options,
+                    const std::function<bool(int64_t row, int32_t token)>& emit);
+// The same options, the seed too, for every row.
+void generate_batch(Model& model, const std::vector<std::vector<int32_t>>& prompts, int64_t count,
+                    const SamplingOptions& options,
+                    const std::function<bool(int64_t row, int32_t token)>& emit);
+
 }  // namespace adder

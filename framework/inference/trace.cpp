@@ -98,8 +98,8 @@ void write_parallel(Model& model, const TraceBatch& batch, const GradientNames& 
   for (size_t i = 0; i < parameters.size(); ++i) {
     const Parameter& p = parameters[i];
     const NamedTensor ours{p.name, p.grad.defined() ? p.grad : Tensor::zeros(p.value.shape(), dtype)};
-    const NamedTensor shown = names ? names(ours) : ours;
-    out.write("grads/" + shown.name, shown.value);
+    for (const NamedTensor& shown : names ? names(ours) : std::vector<NamedTensor>{ours})
+      out.write("grads/" + shown.name, shown.value);
   }
   out.write("grad_norm", one(global_norm(parameters), DType::f64));
   parameters.clear_gradients();

@@ -16,6 +16,7 @@
 #pragma once
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "framework/data/hdf5.h"
 #include "framework/training/model_file.h"
@@ -29,9 +30,9 @@ struct TraceBatch {
   int64_t greedy_count = 16;  // tokens of the continuation: as many as the input's own greedy/tokens, if any
 };
 
-// Under which name, and in which shape, a gradient is written. Null: the parameter's own.
-// interop/source_names.h has the names of an imported folder.
-using GradientNames = std::function<NamedTensor(const NamedTensor& ours)>;
+// Under which name, and in which shape, a gradient is written; one parameter may be several tensors to another
+// program. Null: the parameter's own. interop/source_names.h has the names of an imported folder.
+using GradientNames = std::function<std::vector<NamedTensor>(const NamedTensor& ours)>;
 
 // UnreadableError: what is missing, of the wrong shape or out of range, and what to do about it.
 TraceBatch read_trace_batch(const std::string& path, int64_t vocabulary);

@@ -37,6 +37,7 @@ ForeignLayout hf_mamba_layout(const ForeignConfig& config) {
   ForeignLayout layout;
   layout.vocabulary = V;
   layout.layers = layers;
+  layout.prefix = "backbone.";
   layout.model = {{"architecture", "mamba"},
                   {"d_model", D},
                   {"n_layers", layers},
@@ -49,28 +50,26 @@ ForeignLayout hf_mamba_layout(const ForeignConfig& config) {
                   {"tie_embeddings", tied},
                   {"norm_eps", config.positive("layer_norm_epsilon", 1e-5)}};
 
-  const std::string ours = "blocks.{i}.", theirs = "backbone.layers.{i}.";
-  const auto add = [&](const std::string& our_name, const std::string& their_name, const Shape& shape) {
-    layout.rules.push_back({our_name, their_name, shape, shape});
+  const std::string block = "blocks.{i}.", their_block = "backbone.layers.{i}.";
+  const std::string ours = block + "mixer.", theirs = their_block + "mixer.";
+  const auto mixer = [&](const std::string& name, const Shape& shape) {
+    layout.add(ours + name, theirs + name, shape);
   };
-  const auto mixer = [&](const std::string& name, const Shape& our_shape, const Shape& their_shape) {
-    layout.rules.push_back({ours + "mixer." + name, theirs + "mixer." + name, our_shape, their_shape});
-  };
-  add("embedding.weight", "backbone.embeddings.weight", {V, D});
-  add(ours + "norm.weight", theirs + "norm.weight", {D});
-  mixer("in_proj.weight", {2 * E, D}, {2 * E, D});
-  if (bias) mixer("in_proj.bias", {2 * E}, {2 * E});
-  mixer("conv1d.weight", {E, K}, {E, 1, K});
-  if (conv_bias) mixer("conv1d.bias", {E}, {E});
-  mixer("x_proj.weight", {R + 2 * N, E}, {R + 2 * N, E});
-  mixer("dt_proj.weight", {E, R}, {E, R});
-  mixer("dt_proj.bias", {E}, {E});
-  mixer("A_log", {E, N}, {E, N});
-  mixer("D", {E}, {E});
-  mixer("out_proj.weight", {D, E}, {D, E});
-  if (bias) mixer("out_proj.bias", {D}, {D});
-  add("norm.weight", "backbone.norm_f.weight", {D});
-  if (!tied) add("head.weight", "lm_head.weight", {V, D});
+  layout.add("embedding.weight", "backbone.embeddings.weight", {V, D});
+  layout.add(block + "norm.weight", their_block + "norm.weight", {D});
+  mixer("in_proj.weight", {2 * E, D});
+  if (bias) mixer("in_proj.bias", {2 * E});
+  layout.add_reshaped(ours + "conv1d.weight", {E, K}, theirs + "conv1d.weight", {E, 1, K});
+  if (conv_bias) mixer("conv1d.bias", {E});
+  mixer("x_proj.weight", {R + 2 * N, E});
+  mixer("dt_proj.weight", {E, R});
+  mixer("dt_proj.bias", {E});
+  mixer("A_log", {E, N});
+  mixer("D", {E});
+  mixer("out_proj.weight", {D, E});
+  if (bias) mixer("out_proj.bias", {D});
+  layout.add("norm.weight", "backbone.norm_f.weight", {D});
+  if (!tied) layout.add("head.weight", "lm_head.weight", {V, D});
 
   layout.aliases = {{"backbone.embedding.weight", "backbone.embeddings.weight"}};
   if (tied) layout.copies = {{"lm_head.weight", "backbone.embeddings.weight"}};

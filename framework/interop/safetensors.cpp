@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "framework/core/error.h"
+#include "framework/interop/foreign_json.h"
 
 namespace adder {
 
@@ -146,8 +147,7 @@ void SafetensorsFolder::open_single(const std::string& path) {
 
 void SafetensorsFolder::open_index(const std::string& folder, const std::string& path) {
   path_ = path;
-  const json index = json::parse(read_text_file(path, kMostHeader), nullptr, false);
-  if (index.is_discarded()) throw UnreadableError(path + ": is not valid JSON in UTF-8; the file is damaged");
+  const json index = parse_foreign_json(read_text_file(path, kMostHeader), path);
   if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object())
     throw UnreadableError(path + ": has no object \"weight_map\" of tensor names to files");
   std::map<std::string, const SafetensorsFile*> opened;

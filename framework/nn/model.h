@@ -14,9 +14,9 @@ struct State {
   Tensor positions;      // int32 (batch): the place of the next token in its document; undefined: 0
   State detach() const;  // the values alone, so that no gradient flows through
 
-  // States of runs of one row each, side by side as one batch; values alone. Tensors of two and more axes may
-  // differ in axis 1 (a cache that grows with the text): the shorter ones are filled up with zeros. Every other
-  // difference is an Error that names it.
+  // States of runs of one row each, side by side as one batch; values alone. Float tensors of two and more
+  // axes may differ in axis 1 (a cache that grows with the text): the shorter ones are filled up with zeros.
+  // Every other difference is an Error that names it.
   static State stack(const std::vector<State>& rows);
   // Row b as the state of a run of its own, and these rows in this order; copies. A cache keeps its length.
   State row(int64_t b) const { return rows({b}); }

@@ -79,5 +79,7 @@ class ParameterScope {
 inline Var use(Pass& pass, Parameter& parameter) {
   return pass.tape ? pass.tape->use(parameter) : Var(parameter.value);
 }
+// The same of one that may be missing: null gives an undefined variable.
+inline Var use_if(Pass& pass, Parameter* parameter) { return parameter ? use(pass, *parameter) : Var(); }
 
 }  // namespace adder

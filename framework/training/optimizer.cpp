@@ -1,76 +1,36 @@
 #include "framework/training/optimizer.h"
 
-#include <cmath>
-
 #include "framework/core/error.h"
-#include "kernels/adamw/adamw.h"
-#include "kernels/kernel.h"
-#include "kernels/sgd/sgd.h"
+#include "framework/training/optimizers/rules.h"
 
 namespace adder {
 namespace {
 
-class AdamW : public Optimizer {
- public:
-  AdamW(const OptimizerOptions& options, const ParameterList& parameters)
-      : Optimizer(parameters, {"m", "v"}), options_(options) {}
-
- private:
-  void update(size_t i, const Parameter& p, const Tensor& gradient, double lr, double scale) override {
-    const OptimizerOptions& o = options_;
-    const double correction1 = 1 - std::pow(o.beta1, double(steps()));
-    const double correction2 = 1 - std::pow(o.beta2, double(steps()));
-    by_dtype(p.value.dtype(), [&](auto zero) {
-      using T = decltype(zero);
-      kernels::AdamW<T> a{.n = p.value.size(), .p = p.value.data<T>()};
-      a.grad = gradient.defined() ? gradient.data<T>() : nullptr;
-      a.m = slots()[0].second[i].data<T>(), a.v = slots()[1].second[i].data<T>();
-      a.gradient_scale = T(scale);
-      a.beta1 = T(o.beta1), a.one_less_beta1 = T(1 - o.beta1);
-      a.beta2 = T(o.beta2), a.one_less_beta2 = T(1 - o.beta2);
-      a.decay = T(p.decay ? lr * o.weight_decay : 0);
-      a.rate = T(lr / correction1), a.inverse_correction2 = T(1 / correction2), a.eps = T(o.eps);
-      KERNEL(adamw, T)(p.value.device(), a);
-    });
-  }
-
-  OptimizerOptions options_;
+struct Rule {
+  const char* name;
+  std::unique_ptr<Optimizer> (*make)(const OptimizerOptions& options, const ParameterList& parameters);
 };
 
-class Sgd : public Optimizer {
- public:
-  Sgd(const OptimizerOptions& options, const ParameterList& parameters)
-      : Optimizer(parameters,
-                  options.momentum != 0 ? std::vector<std::string>{"momentum"} : std::vector<std::string>{}),
-        options_(options) {}
-
- private:
-  void update(size_t i, const Parameter& p, const Tensor& gradient, double lr, double scale) override {
-    by_dtype(p.value.dtype(), [&](auto zero) {
-      using T = decltype(zero);
-      kernels::Sgd<T> a{.n = p.value.size(), .p = p.value.data<T>()};
-      a.grad = gradient.defined() ? gradient.data<T>() : nullptr;
-      a.buffer = slots().empty() ? nullptr : slots()[0].second[i].data<T>();
-      a.gradient_scale = T(scale), a.lr = T(lr), a.momentum = T(options_.momentum);
-      a.weight_decay = T(p.decay ? options_.weight_decay : 0);
-      a.nesterov = options_.nesterov;
-      KERNEL(sgd, T)(p.value.device(), a);
-    });
-  }
-
-  OptimizerOptions options_;
+constexpr Rule kRules[] = {
+    {"adamw", make_adamw},
+    {"sgd", make_sgd},
+    {"lion", make_lion},
+    {"muon", make_muon},
 };
 
 }  // namespace
 
 Optimizer::Optimizer(const ParameterList& parameters, const std::vector<std::string>& slot_names)
     : parameters_(parameters) {
-  for (const auto& name : slot_names) {
-    slots_.emplace_back(name, std::vector<Tensor>{});
-    for (size_t i = 0; i < parameters.size(); ++i) {
-      const Tensor& value = parameters[i].value;
-      slots_.back().second.push_back(Tensor::zeros(value.shape(), value.dtype(), value.device()));
-    }
+  for (const auto& name : slot_names) add_slot(name, [](const Parameter&) { return true; });
+}
+
+void Optimizer::add_slot(const std::string& name, const std::function<bool(const Parameter&)>& has) {
+  slots_.emplace_back(name, std::vector<Tensor>(parameters_.size()));
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    const Tensor& value = parameters_[i].value;
+    if (has(parameters_[i]))
+      slots_.back().second[i] = Tensor::zeros(value.shape(), value.dtype(), value.device());
   }
 }
 
@@ -84,16 +44,20 @@ void Optimizer::step(double learning_rate, double gradient_scale) {
 }
 
 const std::vector<std::string>& optimizer_names() {
-  static const std::vector<std::string> names = {"adamw", "sgd"};
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> list;
+    for (const Rule& rule : kRules) list.push_back(rule.name);
+    return list;
+  }();
   return names;
 }
 
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options, const ParameterList& parameters) {
-  if (options.name == "sgd" && options.nesterov && options.momentum == 0)
-    throw UsageError("[optimizer] nesterov needs a momentum above 0, found 0; set optimizer.momentum");
-  if (options.name == "adamw") return std::make_unique<AdamW>(options, parameters);
-  if (options.name == "sgd") return std::make_unique<Sgd>(options, parameters);
-  throw UsageError("[optimizer] no optimizer is called \"" + options.name + "\", expected adamw or sgd");
+  for (const Rule& rule : kRules)
+    if (options.name == rule.name) return rule.make(options, parameters);
+  std::string known;
+  for (const std::string& name : optimizer_names()) known += (known.empty() ? "" : ", ") + name;
+  throw UsageError("[optimizer] no optimizer is called \"" + options.name + "\", expected one of " + known);
 }
 
 }  // namespace adder

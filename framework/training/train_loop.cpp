@@ -10,6 +10,8 @@
 namespace adder {
 namespace {
 
+bool due(int64_t step, int64_t every, bool last) { return last || (every > 0 && step % every == 0); }
+
 class Loop {
  public:
   Loop(Trainer& trainer, const RunFolder& run, const RunIdentity& identity, TrainingObserver& observer)
@@ -19,16 +21,16 @@ class Loop {
   Outcome run(const std::function<bool()>& stop) {
     const int64_t first = trainer_.steps_done();
     observer_.on_start(trainer_, first);
-    if (evaluation_is_missing(first)) {
-      const bool best = evaluate(first);
-      save(first, best);
+    if (evaluation_is_missing(trainer_, run_)) {
+      const Evaluated made_up = evaluate(first);
+      if (made_up.done) save(first, made_up.best);
     }
     while (trainer_.steps_done() < config_.training.steps) {
       const StepReport report = trainer_.step();
       const bool last = report.step == config_.training.steps;
       log(report, last);
       observer_.on_step(report);
-      const bool best = due(report.step, config_.evaluation.every, last) && evaluate(report.step);
+      const bool best = due(report.step, config_.evaluation.every, last) && evaluate(report.step).best;
       const bool stopping = !last && stop();
       if (best || stopping || due(report.step, config_.checkpoint.every, last)) save(report.step, best);
       if (stopping) return Outcome::stopped;
@@ -37,30 +39,28 @@ class Loop {
   }
 
  private:
-  // An interruption during an evaluation saved the step without it.
-  bool evaluation_is_missing(int64_t step) const {
-    return step > 0 && step < config_.training.steps && due(step, config_.evaluation.every, false) &&
-           !run_.has_metric(step, "eval/loss");
-  }
-
-  static bool due(int64_t step, int64_t every, bool last) { return last || (every > 0 && step % every == 0); }
+  struct Evaluated {
+    bool done = false;  // false: there is nothing to evaluate on, or it was interrupted
+    bool best = false;  // the best loss so far, whose checkpoint is to be kept
+  };
 
   void log(const StepReport& r, bool last) {
     if (!due(r.step, config_.logging.every, last)) return;
-    metrics_.write(r.step, {{"train/loss", r.loss}, {"grad_norm", r.grad_norm}, {"learning_rate", r.learning_rate},
-                            {"tokens", double(r.tokens)}, {"seconds", r.seconds}});
+    Metrics metrics = {{"train/loss", r.loss}, {"grad_norm", r.grad_norm}, {"learning_rate", r.learning_rate},
+                       {"tokens", double(r.tokens)}, {"seconds", r.seconds}};
+    if (r.z_loss) metrics.insert(metrics.begin() + 1, {"z_loss", *r.z_loss});
+    metrics_.write(r.step, metrics);
   }
 
-  // True where this is the best loss so far and its checkpoint is to be kept.
-  bool evaluate(int64_t step) {
+  Evaluated evaluate(int64_t step) {
     trainer_.require_finite_parameters();
     const auto summary = observer_.evaluate(trainer_);
-    if (!summary) return false;
+    if (!summary) return {};
     metrics_.write(step, summary->metrics);
     const bool improved = std::isfinite(summary->loss) && !(trainer_.best().loss <= summary->loss);
     if (improved) trainer_.set_best({summary->loss, step});
     observer_.on_evaluation(step, *summary, improved);
-    return improved && config_.checkpoint.keep_best;
+    return {true, improved && config_.checkpoint.keep_best};
   }
 
   void save(int64_t step, bool best) {
@@ -100,6 +100,13 @@ void restore_mark(const RunFolder& run, int64_t best_step) {
 }
 
 }  // namespace
+
+bool evaluation_is_missing(const Trainer& trainer, const RunFolder& run) {
+  const int64_t step = trainer.steps_done();
+  const Config& c = trainer.config();
+  return step > 0 && step <= c.training.steps && due(step, c.evaluation.every, step == c.training.steps) &&
+         !run.has_metric(step, "eval/loss");
+}
 
 Outcome train(Trainer& trainer, const RunFolder& run, const RunIdentity& identity, TrainingObserver& observer,
               const std::function<bool()>& stop) {

@@ -20,6 +20,11 @@ OptimizerOptions optimizer_options(const OptimizerConfig& c) {
   o.beta1 = c.betas[0], o.beta2 = c.betas[1];
   o.eps = c.eps, o.weight_decay = c.weight_decay;
   o.momentum = c.momentum, o.nesterov = c.nesterov;
+  o.muon_momentum = c.muon_momentum;
+  if (c.name != "muon") return o;
+  if (c.learning_rate == 0)
+    throw UsageError("optimizer.learning_rate is 0, expected more: muon_learning_rate rises and falls in proportion to it");
+  o.muon_rate_ratio = c.muon_learning_rate / c.learning_rate;
   return o;
 }
 
@@ -49,6 +54,25 @@ bool all_finite(const Tensor& t) {
   return finite;
 }
 
+void refuse_unbounded_state(const Config& c, const Model& model) {
+  if (model.bounded_state()) return;
+  for (const auto& [key, state] : {std::pair{"training.state", c.training.state}, {"evaluation.state", c.evaluation.state}})
+    if (state == "carry")
+      throw UsageError(std::string(key) + " is \"carry\", but attention's cache grows with the text; set model.window, or " +
+                       key + " \"reset\"");
+}
+
+// The state by itself: small tensors that keep nothing else of the pass alive.
+State compact(const State& state) {
+  State kept;
+  if (state.positions.defined()) kept.positions = state.positions.clone();
+  for (const MixerState& block : state.blocks) {
+    kept.blocks.emplace_back();
+    for (const Var& tensor : block) kept.blocks.back().push_back(tensor.defined() ? Var(tensor.value().clone()) : Var());
+  }
+  return kept;
+}
+
 constexpr char kAdvice[] =
     "try a lower optimizer.learning_rate, a longer schedule.warmup_steps or a training.clip_norm of 1 or less (0 is off)";
 
@@ -58,38 +82,56 @@ Trainer::Trainer(const Config& config, std::unique_ptr<Model> model, const Batch
     : config_(config),
       model_(std::move(model)),
       batches_(batches),
-      optimizer_(make_optimizer(optimizer_options(config.optimizer), model_->parameters())) {}
+      optimizer_(make_optimizer(optimizer_options(config.optimizer), model_->parameters())) {
+  refuse_unbounded_state(config_, *model_);
+}
 
-// Gradients of the mean over the step's micro-batches; returns their mean loss.
-double Trainer::accumulate_gradients(bool require_finite) {
-  const int64_t parts = config_.training.accumulate;
+// Gradients of the mean over the step's micro-batches.
+Trainer::Sums Trainer::accumulate_gradients(bool require_finite) {
+  const TrainingConfig& t = config_.training;
+  const int64_t parts = t.accumulate;
   model_->parameters().clear_gradients();
-  double loss_sum = 0;
+  Sums sums{.loss = 0, .z_loss = 0, .state = carried_};
   for (int64_t micro = 0; micro < parts; ++micro) {
     const Batch batch = batches_.at(step_, micro);
     Tape tape;
     tape.require_finite(require_finite);
     Pass pass{.tape = &tape, .training = true, .seed = uint64_t(config_.seed), .step = uint64_t(step_ * parts + micro)};
     State state;
-    const Var logits = model_->forward(pass, {batch.ids, {}}, state);
-    const Var loss = ops::cross_entropy(logits, batch.labels, kIgnoreLabel);
-    loss_sum += loss.value().item();
-    tape.backward({{loss, Tensor::full(loss.shape(), 1.0 / double(parts), loss.dtype(), loss.device())}});
+    if (t.state == "carry" && batches_.continues(step_, micro)) state = sums.state;
+    const Var logits = model_->forward(pass, {batch.ids, batch.resets}, state);
+    const auto share = [&](const Var& term, double weight) {
+      return std::pair(term, Tensor::full(term.shape(), weight / double(parts), term.dtype(), term.device()));
+    };
+    if (t.z_loss == 0) {
+      const Var loss = ops::cross_entropy(logits, batch.labels, kIgnoreLabel);
+      sums.loss += loss.value().item();
+      tape.backward({share(loss, 1.0)});
+    } else {
+      const auto [loss, square] = ops::cross_entropy_and_z(logits, batch.labels, kIgnoreLabel);
+      sums.loss += loss.value().item(), sums.z_loss += t.z_loss * square.value().item();
+      tape.backward({share(loss, 1.0), share(square, t.z_loss)});
+    }
+    if (t.state == "carry") sums.state = compact(state);
   }
-  return loss_sum / double(parts);
+  sums.loss /= double(parts), sums.z_loss /= double(parts);
+  return sums;
 }
 
 StepReport Trainer::step() {
   const kernels::FlushSubnormals flush;
   const auto start = std::chrono::steady_clock::now();
   StepReport report;
-  report.loss = accumulate_gradients(false);
+  Sums sums = accumulate_gradients(false);
+  report.loss = sums.loss;
+  if (config_.training.z_loss != 0) report.z_loss = sums.z_loss;
   report.grad_norm = global_norm(model_->parameters());
   if (!std::isfinite(report.loss) || !std::isfinite(report.grad_norm)) report_divergence(report.loss, report.grad_norm);
   report.learning_rate = learning_rate(schedule_options(config_.schedule), config_.optimizer.learning_rate, step_);
   optimizer_->step(report.learning_rate, clip_scale(report.grad_norm, config_.training.clip_norm));
   model_->parameters().clear_gradients();
   tokens_ += batches_.batch_size() * batches_.length() * config_.training.accumulate;
+  carried_ = std::move(sums.state);
   report.step = ++step_;
   report.tokens = tokens_;
   report.seconds = seconds_since(start);
@@ -120,7 +162,7 @@ double Trainer::loss_of(const Batch& batch) {
   const kernels::FlushSubnormals flush;
   Pass pass;
   State state;
-  return ops::cross_entropy(model_->forward(pass, {batch.ids, {}}, state), batch.labels, kIgnoreLabel).value().item();
+  return ops::cross_entropy(model_->forward(pass, {batch.ids, batch.resets}, state), batch.labels, kIgnoreLabel).value().item();
 }
 
 Checkpoint Trainer::snapshot() const {
@@ -129,14 +171,49 @@ Checkpoint Trainer::snapshot() const {
   c.model = stored_parameters(parameters);
   for (const auto& [slot, tensors] : optimizer_->slots()) {
     c.optimizer.emplace_back(slot, std::vector<NamedTensor>());
-    for (size_t i = 0; i < tensors.size(); ++i) c.optimizer.back().second.push_back({parameters[i].name, tensors[i]});
+    for (size_t i = 0; i < tensors.size(); ++i)
+      if (tensors[i].defined()) c.optimizer.back().second.push_back({parameters[i].name, tensors[i]});
   }
+  c.carried = stored_state();
   c.step = step_;
   c.tokens = tokens_;
   c.best_loss = best_.loss, c.best_step = best_.step;
   c.data_cursor = step_ * config_.training.accumulate;
   c.config_json = to_json(config_);
   return c;
+}
+
+namespace {
+constexpr char kPositions[] = "positions";
+}
+
+std::vector<NamedTensor> Trainer::stored_state() const {
+  std::vector<NamedTensor> tensors;
+  const auto names = model_->state_names();
+  for (size_t block = 0; block < carried_.blocks.size(); ++block)
+    for (size_t i = 0; i < carried_.blocks[block].size(); ++i)
+      if (carried_.blocks[block][i].defined()) tensors.push_back({names[block][i], carried_.blocks[block][i].value()});
+  if (carried_.positions.defined()) tensors.push_back({kPositions, carried_.positions});
+  return tensors;
+}
+
+// The names must be the model's; shapes may vary from step to step, so that they are the model's to check.
+State Trainer::state_from(const Checkpoint& c, const std::string& path) const {
+  State state;
+  if (config_.training.state != "carry" || c.step == 0) return state;
+  const auto find = [&](const std::string& name) {
+    for (const NamedTensor& tensor : c.carried)
+      if (tensor.name == name && tensor.value.rank() > 0 && tensor.value.dim(0) == batches_.batch_size()) return tensor.value;
+    throw UnreadableError(path + ": /carried/" + name + " is missing, or not of " + std::to_string(batches_.batch_size()) +
+                          " rows; training.state \"carry\" can't go on without it");
+  };
+  for (const auto& block : model_->state_names()) {
+    state.blocks.emplace_back();
+    for (const std::string& name : block) state.blocks.back().push_back(Var(find(name)));
+  }
+  for (const NamedTensor& tensor : c.carried)
+    if (tensor.name == kPositions) state.positions = find(kPositions);
+  return state;
 }
 
 void Trainer::restore(const Checkpoint& c, const std::string& path) {
@@ -146,14 +223,17 @@ void Trainer::restore(const Checkpoint& c, const std::string& path) {
     const std::vector<NamedTensor>* stored = nullptr;
     for (const auto& [name, values] : c.optimizer)
       if (name == slot) stored = &values;
-    if (!stored) throw UnreadableError(path + ": /optimizer/" + slot + " is missing; this file can't be resumed from");
-    for (size_t i = 0; i < tensors.size(); ++i)
+    for (size_t i = 0; i < tensors.size(); ++i) {
+      if (!tensors[i].defined()) continue;
+      if (!stored) throw UnreadableError(path + ": /optimizer/" + slot + " is missing; this file can't be resumed from");
       tensors[i].copy_from(
           require_tensor(path, "/optimizer/" + slot, *stored, parameters[i].name, parameters[i].value.shape()));
+    }
   }
   if (c.data_cursor != c.step * config_.training.accumulate)
     throw UnreadableError(path + ": data_cursor is " + std::to_string(c.data_cursor) + " at step " + std::to_string(c.step) +
                           ", expected " + std::to_string(c.step * config_.training.accumulate));
+  carried_ = state_from(c, path);
   step_ = c.step;
   tokens_ = c.tokens;
   best_ = {c.best_loss, c.best_step};

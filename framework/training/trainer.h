@@ -18,7 +18,8 @@ namespace adder {
 
 struct StepReport {
   int64_t step = 0;            // from 1
-  double loss = 0;             // nats a token, before this step's update
+  double loss = 0;             // cross entropy, nats a token, before this step's update
+  std::optional<double> z_loss = {};  // training.z_loss times the mean of log(Z)^2, where it is on
   double grad_norm = 0;        // before clipping
   double learning_rate = 0;
   int64_t tokens = 0;          // seen since the beginning of the run
@@ -33,7 +34,8 @@ struct BestLoss {
 
 class Trainer {
  public:
-  // Everything but the model is borrowed from the config. `batches` must outlive the trainer.
+  // Everything but the model is borrowed from the config. `batches` must outlive the trainer. UsageError where a
+  // state is to be carried that grows with the text, or by muon with a learning_rate of 0.
   Trainer(const Config& config, std::unique_ptr<Model> model, const BatchSource& batches);
 
   // One optimizer step. DivergedError, before the update, where loss or gradient is not finite: it names the step and
@@ -53,12 +55,22 @@ class Trainer {
   const BestLoss& best() const { return best_; }
   void set_best(const BestLoss& best) { best_ = best; }
 
-  // The state of the run as a checkpoint keeps it (model, optimizer, step, tokens, best, data cursor), and back.
+  // What training.state "carry" hands to the next batch that goes on; empty before the first step, and with "reset".
+  const State& carried() const { return carried_; }
+
+  // The state of the run as a checkpoint keeps it (model, optimizer, step, tokens, best, data cursor, carried state:
+  // /carried/<state name> and /carried/positions), and back.
   Checkpoint snapshot() const;
   void restore(const Checkpoint& checkpoint, const std::string& path);
 
  private:
-  double accumulate_gradients(bool require_finite);
+  struct Sums {
+    double loss = 0, z_loss = 0;  // means over the step's micro-batches
+    State state;                  // after the last of them
+  };
+  Sums accumulate_gradients(bool require_finite);
+  std::vector<NamedTensor> stored_state() const;
+  State state_from(const Checkpoint& checkpoint, const std::string& path) const;
   [[noreturn]] void report_divergence(double loss, double norm);
 
   Config config_;
@@ -67,6 +79,7 @@ class Trainer {
   std::unique_ptr<Optimizer> optimizer_;
   int64_t step_ = 0, tokens_ = 0;
   BestLoss best_;
+  State carried_;
 };
 
 // What an evaluation during training gives back; `loss` decides which checkpoint is best.
@@ -91,6 +104,10 @@ struct RunIdentity {
 };
 
 enum class Outcome { finished, stopped };
+
+// Whether an evaluation that was due at the last step done, the very last one too, is not among the metrics: it was
+// interrupted. train() begins by making up for it.
+bool evaluation_is_missing(const Trainer& trainer, const RunFolder& run);
 
 // Trains from where the trainer stands to config.training.steps. `stop` is asked after each step; true: save and
 // return stopped. The last step done is always saved. DivergedError as of step(), and before an evaluation or a

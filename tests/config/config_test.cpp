@@ -113,7 +113,7 @@ TEST(Config, ValuesOutOfRange) {
   EXPECT_HAS(refusal(kSmall, {"model.d_conv=0"}), "model.d_conv: expected an integer of at least 1");
   EXPECT_HAS(
       refusal(around("\"optimizer\": {\"name\": \"adam\"}")),
-      "optimizer.name: expected one of \"adamw\", \"sgd\", found string \"adam\"; did you mean \"adamw\"?");
+      "optimizer.name: expected one of \"adamw\", \"sgd\", \"lion\", \"muon\", found string \"adam\"; did you mean \"adamw\"?");
 }
 
 TEST(Config, WhatThisBuildLacksIsRefused) {

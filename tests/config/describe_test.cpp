@@ -35,7 +35,7 @@ TEST(Schema, SaysTypeRangeChoiceAndDefault) {
   const JsonValue& steps = property(schema, "training.steps");
   EXPECT_EQ(dump(steps, -1),
             R"({"description": "optimizer steps", "type": "integer", "minimum": 1, "maximum": 2147483647, "default": 1000})");
-  EXPECT_EQ(dump(*property(schema, "optimizer.name").find("enum"), -1), R"(["adamw", "sgd"])");
+  EXPECT_EQ(dump(*property(schema, "optimizer.name").find("enum"), -1), R"(["adamw", "sgd", "lion", "muon"])");
   EXPECT_EQ(property(schema, "model.norm_eps").find("exclusiveMinimum")->integer, 0);
   EXPECT_EQ(property(schema, "optimizer.betas").find("items")->find("exclusiveMaximum")->integer, 1);
   EXPECT_EQ(property(schema, "optimizer.betas").find("minItems")->integer, 2);

@@ -103,6 +103,60 @@ TEST(SequentialWindows, StreamsGoOnRowByRow) {
              }), "2 windows of 5 tokens");
 }
 
+// ---- documents --------------------------------------------------------------------------------------------
+
+// Token i is i; documents start at 0, 4, 9 and 10.
+TokenSpan four_documents() {
+  std::vector<int32_t> ids(16);
+  std::iota(ids.begin(), ids.end(), 0);
+  return TokenSpan::from(ids, {0, 4, 9, 10});
+}
+
+constexpr int32_t kNone = kIgnoreLabel;
+
+TEST(Documents, BatchesMarkStartsAndPredictNoneOfThem) {
+  const SequentialWindows source(four_documents(), {.batch_size = 3, .context_length = 5});
+  const Batch batch = source.at(0);
+  EXPECT_EQ(values(batch.ids), (std::vector<int32_t>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14}));
+  EXPECT_EQ(values(batch.resets), (std::vector<int32_t>{1, 0, 0, 0, 1, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0}));
+  EXPECT_EQ(values(batch.labels),
+            (std::vector<int32_t>{1, 2, 3, kNone, 5, 6, 7, 8, kNone, kNone, 11, 12, 13, 14, 15}));
+  const TokenSpan tail = four_documents().slice(10, 6);  // no document starts but with the first token
+  EXPECT_EQ(values(SequentialWindows(tail, {.context_length = 5}).at(0).resets),
+            (std::vector<int32_t>{1, 0, 0, 0, 0}));
+  EXPECT_FALSE(SequentialWindows(four_documents().slice(5, 4), {.context_length = 3}).at(0).resets.defined());
+  EXPECT_FALSE(SequentialWindows(counting(6), {.context_length = 5}).at(0).resets.defined());
+}
+
+TEST(Documents, ALabelBeyondTheWindowIsIgnoredToo) {
+  const SequentialWindows source(four_documents(), {.context_length = 4});
+  EXPECT_EQ(values(source.at(0).labels), (std::vector<int32_t>{1, 2, 3, kNone}));
+  EXPECT_EQ(values(source.at(0).resets), (std::vector<int32_t>{1, 0, 0, 0}));
+}
+
+TEST(Documents, RandomWindowsHaveThem) {
+  const RandomWindows source(four_documents(), {.batch_size = 8, .context_length = 6}, 3);
+  const Batch batch = source.at(0);
+  ASSERT_TRUE(batch.resets.defined());
+  for (int64_t i = 0; i < batch.ids.size(); ++i) {
+    const int32_t id = values(batch.ids)[size_t(i)], label = values(batch.labels)[size_t(i)];
+    EXPECT_EQ(values(batch.resets)[size_t(i)], int(id == 0 || id == 4 || id == 9 || id == 10));
+    EXPECT_EQ(label, id == 3 || id == 8 || id == 9 ? kNone : id + 1);
+  }
+}
+
+TEST(Documents, EvaluationScoresEachTokenButFirstOnes) {
+  for (const int64_t window : {1, 3, 5, 20})
+    for (int64_t stride = 1; stride <= std::min<int64_t>(window, 5); ++stride) {
+      const EvaluationWindows pass(four_documents(), window, stride, 2);
+      std::multiset<int32_t> scored;
+      for (int64_t b = 0; b < pass.batches(); ++b)
+        for (const int32_t label : values(pass.at(b).labels))
+          if (label != kNone) scored.insert(label);
+      EXPECT_EQ(scored, (std::multiset<int32_t>{1, 2, 3, 5, 6, 7, 8, 11, 12, 13, 14, 15}));
+    }
+}
+
 // ---- from a file ------------------------------------------------------------------------------------------
 
 struct FileBatchesTest : testing::Test {

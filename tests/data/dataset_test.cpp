@@ -146,6 +146,40 @@ TEST(TokenDataset, GivenTokenizerMustKnowTheText) {
   EXPECT_EQ(TokenDataset::load(options, char_tokenizer(wider)).train[2], 2);
 }
 
+TEST(TokenDataset, SeparateDocumentsAreMarkedInTokens) {
+  const std::string folder = fresh_folder();
+  const std::string one = write_file(folder + "/1.txt", "\u00e9ab|cd"), two = write_file(folder + "/2.txt", "ef");
+  DatasetOptions options{.train = {one, two}, .validation_fraction = 0, .separator = "|"};
+  const auto starts = [&] {
+    const TokenDataset data = TokenDataset::load(options);
+    return data.train.document_starts(0, data.train.size());
+  };
+  EXPECT_EQ(starts(), std::vector<int64_t>{});
+  const std::string joined = TokenDataset::load(options).train.hash();
+  options.documents = Documents::separate;
+  EXPECT_EQ(starts(), (std::vector<int64_t>{0, 5, 8}));  // in bytes
+  EXPECT_NE(TokenDataset::load(options).train.hash(), joined);
+  options.tokenizer = "char";
+  EXPECT_EQ(starts(), (std::vector<int64_t>{0, 4, 7}));  // in characters
+  options.validation_fraction = 0.4;                     // éab|c d|ef
+  const TokenDataset split = TokenDataset::load(options);
+  EXPECT_EQ(split.validation.document_starts(0, split.validation.size()), (std::vector<int64_t>{2}));
+  const Text known[] = {Text::from_string("\u00e9abc|ef")};
+  EXPECT_HAS(message_of<UnreadableError>([&] { TokenDataset::load(options, char_tokenizer(known)); }),
+             one + ": character U+0064 \"d\" at byte 6");
+}
+
+TEST(TokenDataset, SeparateDocumentsNeedSomethingThatSeparates) {
+  const std::string path = write_file(fresh_folder() + "/t.txt", "abcdef");
+  DatasetOptions options{.train = {path}, .validation_fraction = 0, .documents = Documents::separate};
+  const auto error = [&] { return message_of<UsageError>([&] { TokenDataset::load(options); }); };
+  EXPECT_HAS(error(), "data.documents is \"separate\", but data.train is one file and data.separator is empty");
+  options.separator = "x";
+  EXPECT_HAS(error(), "data.separator does not occur in it");
+  options.separator = "d";
+  EXPECT_EQ(TokenDataset::load(options).train.document_starts(0, 6), (std::vector<int64_t>{0, 4}));
+}
+
 TEST(TokenDataset, TinyShakespeare) {
   const std::string path = std::string(ADDER_SOURCE_DIR) + "/../shared/data/tinyshakespeare.txt";
   if (!std::filesystem::exists(path)) GTEST_SKIP() << "../shared/data/tinyshakespeare.txt is absent";

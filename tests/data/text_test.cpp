@@ -55,6 +55,28 @@ TEST_F(TextTest, MapOutlivesTheLoader) {
   EXPECT_EQ(view, "A");
 }
 
+TEST(DocumentStarts, AreAfterSeparatorsAndAtFiles) {
+  const std::string folder = fresh_folder();
+  int count = 0;
+  const auto starts = [&](const std::vector<std::string>& texts, const std::string& separator) {
+    std::vector<std::string> files;
+    for (const std::string& text : texts)
+      files.push_back(write_file(folder + "/" + std::to_string(count++) + ".txt", text));
+    return Text::load(files, separator).document_starts();
+  };
+  using Starts = std::vector<int64_t>;
+  EXPECT_EQ(starts({"abc"}, ""), (Starts{0}));
+  EXPECT_EQ(starts({"abc", "de", "f"}, ""), (Starts{0, 3, 5}));
+  EXPECT_EQ(starts({"abc", "de"}, "##"), (Starts{0, 5}));
+  EXPECT_EQ(starts({"a##bc##d"}, "##"), (Starts{0, 3, 7}));
+  EXPECT_EQ(starts({"a##b", "c##d"}, "##"), (Starts{0, 3, 6, 9}));
+  EXPECT_EQ(starts({"a##"}, "##"), (Starts{0}));               // nothing follows it
+  EXPECT_EQ(starts({"a####b"}, "##"), (Starts{0, 5}));         // an empty document is none
+  EXPECT_EQ(starts({"##a"}, "##"), (Starts{2}));
+  EXPECT_EQ(starts({"a##", "##b"}, "##"), (Starts{0, 7}));     // three in a row
+  EXPECT_EQ(starts({"a###b"}, "##"), (Starts{0, 3}));
+}
+
 TEST_F(TextTest, ErrorsNameThePath) {
   const auto error = [&](const std::vector<std::string>& sources) {
     return message_of<UnreadableError>([&] { Text::load(sources, "", "data.validation"); });

@@ -153,6 +153,52 @@ TEST(Evaluate, ErrorsSayWhatWasExpected) {
   EXPECT_THROW(evaluate(*model, TokenSpan::from({3, 77, 5}), {}, nullptr), Error);
 }
 
+TEST(Evaluate, ACarriedStateIsOneLongWindow) {
+  const auto model = some_model(DType::f64);
+  const TokenSpan tokens = TokenSpan::from(some_ids(57));
+  const auto run = [&](const EvaluationOptions& options) { return evaluate(*model, tokens, options, nullptr); };
+  const Evaluation want = run({.window = 56, .stride = 56});
+  for (const int64_t window : {1, 8, 11}) {
+    const Evaluation got = run({.window = window, .stride = window, .carry = true});
+    EXPECT_EQ(got.tokens, 56);
+    EXPECT_NEAR(got.nats, want.nats, 1e-11 * want.nats) << window;
+  }
+  EXPECT_GT(std::abs(run({.window = 8, .stride = 8}).nats - want.nats), 1e-4);
+  EXPECT_THROW(run({.window = 8, .stride = 4, .carry = true}), UsageError);
+}
+
+TEST(Evaluate, DocumentsDoNotSeeEachOther) {
+  const auto model = some_model(DType::f32);
+  std::vector<int32_t> ids = some_ids(40);
+  const std::vector<int64_t> starts = {0, 12, 13, 26};
+  const auto run = [&](bool carry) {
+    return evaluate(*model, TokenSpan::from(ids, starts), {.window = 39, .stride = 39, .carry = carry}, nullptr);
+  };
+  const Evaluation before = run(false);
+  EXPECT_EQ(before.tokens, 36);
+  EXPECT_EQ(run(true).nats, before.nats);
+  ids[11] = (ids[11] + 1) % kVocabulary;
+  const Evaluation after = run(false);
+  for (size_t t = 0; t < 39; ++t) {
+    if (before.position_counts[t] == 0) continue;
+    if (t == 10) EXPECT_NE(after.by_position[t], before.by_position[t]);  // the label that was changed
+    else EXPECT_EQ(after.by_position[t], before.by_position[t]) << t;
+  }
+  // Each document by itself has the bits that it has in the row.
+  double sum = 0;
+  for (size_t d = 0; d < 4; ++d) {
+    const int64_t first = starts[d], last = d + 1 < 4 ? starts[d + 1] : 40;
+    if (last - first < 2) continue;
+    const TokenSpan one = TokenSpan::from({ids.begin() + first, ids.begin() + last});
+    const Evaluation alone = evaluate(*model, one, {.window = 39, .stride = 39}, nullptr);
+    for (size_t t = 0; t < alone.by_position.size(); ++t)
+      EXPECT_EQ(alone.by_position[t], after.by_position[size_t(first) + t]);
+    sum += alone.nats;
+  }
+  EXPECT_NEAR(sum, after.nats, 1e-12 * sum);
+  EXPECT_TRUE(std::isfinite(random_window_loss(*model, TokenSpan::from(ids, starts), {2, 8}, 3, 1)));
+}
+
 TEST(RandomWindowLoss, IsTheMeanOfItsBatches) {
   const auto model = some_model(DType::f64);
   const TokenSpan tokens = TokenSpan::from(some_ids(60));

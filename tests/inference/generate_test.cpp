@@ -212,6 +212,150 @@ TEST(Generate, MemoryStaysTheSameAndNoGradientAppears) {
   for (size_t i = 0; i < model->parameters().size(); ++i) EXPECT_FALSE(model->parameters()[i].grad.defined());
 }
 
+// ---- several at once -----------------------------------------------------------------------------------
+
+const std::vector<std::vector<int32_t>> kPrompts = {
+    {4}, {1, 7, 0, 12, 5, 5, 3}, {2, 9}, {1, 7, 0, 12, 5, 5, 3}, {8, 8, 8}};
+
+// Tokens of each row; a row ends after its number in `most`.
+std::vector<std::vector<int32_t>> batched(Model& model, int64_t count,
+                                          const std::vector<SamplingOptions>& options,
+                                          const std::vector<size_t>& most) {
+  std::vector<std::vector<int32_t>> tokens(kPrompts.size());
+  generate_batch(model, kPrompts, count, options, [&](int64_t row, int32_t token) {
+    tokens[size_t(row)].push_back(token);
+    return tokens[size_t(row)].size() < most[size_t(row)];
+  });
+  return tokens;
+}
+
+TEST(GenerateBatch, EachRowIsItsSingleRun) {
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    const auto model = some_model(dtype);
+    std::vector<SamplingOptions> options(kPrompts.size(), {.temperature = 0.8, .top_k = 7, .seed = 5});
+    options[3].seed = 6, options[4].temperature = 0;
+    const std::vector<size_t> most = {20, 3, 1, 20, 12};
+    const auto tokens = batched(*model, 20, options, most);
+    for (size_t r = 0; r < kPrompts.size(); ++r)
+      EXPECT_EQ(tokens[r], generated(*model, kPrompts[r], int64_t(most[r]), options[r])) << "row " << r;
+    EXPECT_NE(tokens[1], std::vector<int32_t>(tokens[3].begin(), tokens[3].begin() + 3)) << "another seed";
+  }
+}
+
+// A model that keeps what it answers: the last position of every row.
+struct Listening : Model {
+  Model& inner;
+  std::vector<std::string> heard;
+  std::vector<int64_t> rows;
+  explicit Listening(Model& m) : inner(m) {}
+  ParameterList& parameters() override { return inner.parameters(); }
+  int64_t vocabulary() const override { return inner.vocabulary(); }
+  std::vector<std::vector<std::string>> state_names() const override { return inner.state_names(); }
+  Var forward(Pass& pass, const Tokens& tokens, State& state, const HiddenSink& hidden) override {
+    const Var logits = inner.forward(pass, tokens, state, hidden);
+    for (int64_t b = 0; b < logits.dim(0); ++b)
+      heard.push_back(bits(logits.value().narrow(0, b, 1).narrow(1, logits.dim(1) - 1, 1)));
+    rows.push_back(logits.dim(0));
+    return logits;
+  }
+};
+
+TEST(GenerateBatch, LogitsAreThoseOfSingleRunsToTheBit) {
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    const auto model = some_model(dtype);
+    Listening together(*model);
+    const int64_t count = 9;
+    const std::vector<SamplingOptions> options(kPrompts.size(), {.seed = 11});
+    batched(together, count, options, std::vector<size_t>(kPrompts.size(), 99));
+    // Four prompts are read (one stands there twice), then all rows step together.
+    EXPECT_EQ(together.rows, (std::vector<int64_t>{1, 1, 1, 1, 5, 5, 5, 5, 5, 5, 5, 5}));
+    for (size_t r = 0; r < kPrompts.size(); ++r) {
+      Listening single(*model);
+      generated(single, kPrompts[r], count, options[r]);
+      for (size_t i = 1; i < size_t(count); ++i)
+        EXPECT_EQ(single.heard[i], together.heard[4 + (i - 1) * 5 + r]) << "row " << r << ", step " << i;
+    }
+  }
+}
+
+TEST(GenerateBatch, RowsThatEndLeaveTheBatch) {
+  const auto model = some_model(DType::f32);
+  Listening together(*model);
+  batched(together, 6, std::vector<SamplingOptions>(kPrompts.size()), {1, 2, 99, 2, 4});
+  EXPECT_EQ(together.rows, (std::vector<int64_t>{1, 1, 1, 1, 4, 2, 2, 1, 1}));
+}
+
+TEST(GenerateBatch, ErrorsSayWhich) {
+  using testing_data::message_of;
+  const auto model = some_model(DType::f32);
+  const auto on = [](int64_t, int32_t) { return true; };
+  EXPECT_HAS(message_of<UsageError>([&] { generate_batch(*model, {}, 1, SamplingOptions(), on); }),
+             "no prompts");
+  EXPECT_HAS(message_of<UsageError>([&] {
+               generate_batch(*model, {{1}, {}}, 1, SamplingOptions(), on);
+             }),
+             "at least one token");
+  EXPECT_HAS(message_of<Error>([&] {
+               generate_batch(*model, {{1}, {2, 99}}, 1, SamplingOptions(), on);
+             }),
+             "token 1 of the prompt is 99");
+  const std::vector<SamplingOptions> one(1);
+  EXPECT_HAS(message_of<Error>([&] {
+               generate_batch(*model, {{1}, {2}}, 1, one, on);
+             }),
+             "1 sampling options, expected one for each of 2 prompts");
+}
+
+// ---- states side by side -------------------------------------------------------------------------------
+
+State state_of(const std::vector<Tensor>& tensors, int32_t position) {
+  State state;
+  state.blocks.emplace_back(tensors.begin(), tensors.end());
+  state.positions = Tensor::from<int32_t>({1}, std::vector<int32_t>{position});
+  return state;
+}
+
+TEST(States, StackFillsUpWhatGrows) {
+  const State a = state_of({Tensor::full({1, 2, 3}, 1), Tensor::full({1, 4}, 5, DType::i32)}, 2);
+  const State b = state_of({Tensor::full({1, 4, 3}, 2), Tensor::full({1, 4}, 6, DType::i32)}, 4);
+  const State both = State::stack({a, b});
+  ASSERT_EQ(both.blocks[0][0].shape(), (Shape{2, 4, 3}));
+  EXPECT_EQ(both.blocks[0][1].dtype(), DType::i32);
+  EXPECT_EQ(both.positions.item(1), 4);
+  const Tensor k = both.blocks[0][0].value();
+  EXPECT_EQ(bits(k.narrow(0, 0, 1).narrow(1, 0, 2)), bits(Tensor::full({1, 2, 3}, 1)));
+  EXPECT_EQ(bits(k.narrow(0, 0, 1).narrow(1, 2, 2)), bits(Tensor::zeros({1, 2, 3})));
+  const State second = both.row(1), turned = both.rows({1, 0});
+  EXPECT_EQ(bits(second.blocks[0][0].value()), bits(b.blocks[0][0].value()));
+  EXPECT_EQ(second.positions.item(), 4);
+  EXPECT_EQ(turned.blocks[0][1].value().item(0), 6);
+  EXPECT_EQ(turned.positions.item(1), 2);
+}
+
+TEST(States, StackOfFreshStatesIsFresh) {
+  const State fresh = State::stack({State(), State()});
+  EXPECT_TRUE(fresh.blocks.empty());
+  EXPECT_FALSE(fresh.positions.defined());
+}
+
+TEST(States, ErrorsNameTheTensor) {
+  using testing_data::message_of;
+  const auto stacked = [](const State& a, const State& b) {
+    return message_of<Error>([&] { State::stack({a, b}); });
+  };
+  const State a = state_of({Tensor::zeros({1, 2, 3})}, 0);
+  EXPECT_HAS(
+      stacked(a, state_of({Tensor::zeros({1, 2, 4})}, 0)),
+      "tensor 0 of block 0 of row 1 has shape [1, 2, 4], that of row 0 [1, 2, 3]; only axis 1 may differ");
+  EXPECT_HAS(stacked(a, state_of({Tensor::zeros({1, 2, 3}, DType::f64)}, 0)),
+             "row 1 is float64, that of row 0 float32");
+  EXPECT_HAS(stacked(a, state_of({Tensor::zeros({2, 2, 3})}, 0)), "[2, 2, 3], expected one row");
+  EXPECT_HAS(stacked(a, state_of({}, 0)), "block 0 of row 1 has 0 tensors, that of row 0 1");
+  EXPECT_HAS(stacked(a, State()), "row 1 has 0 blocks, row 0 has 1");
+  EXPECT_HAS(message_of<Error>([] { State::stack({}); }), "at least one");
+  EXPECT_HAS(message_of<Error>([&] { a.row(1); }), "row 1 is asked for, expected 0 to 0");
+}
+
 TEST(Generate, ErrorsNameTheToken) {
   using testing_data::message_of;
   const auto model = some_model(DType::f32);

@@ -202,7 +202,9 @@ TEST_P(Trace, SourceNamesNeedAnImportedModel) {
   loaded.checkpoint.source_json = R"({"model_type": "x", "tensors": [
     {"ours": "embedding.weight", "source": "wte", "shape": [5, 13], "transposed": true}]})";
   const auto names = source_names(loaded);
-  const NamedTensor turned = names({"embedding.weight", loaded.model->parameters()[0].value});
+  const auto theirs = names({"embedding.weight", loaded.model->parameters()[0].value});
+  ASSERT_EQ(theirs.size(), 1u);
+  const NamedTensor& turned = theirs[0];
   EXPECT_EQ(turned.name, "wte");
   ASSERT_EQ(turned.value.shape(), (Shape{5, 13}));
   EXPECT_EQ(turned.value.item(1), loaded.model->parameters()[0].value.item(5));

@@ -286,7 +286,8 @@ TEST(Registry, RefusesAnUnknownArchitecture) {
   auto config = mamba_config();
   config.architecture = "viper";
   EXPECT_EQ(message([&] { make_model(config, kVocabulary, DType::f32); }),
-            "[models] model.architecture is \"viper\", expected one of: mamba");
+            "[models] model.architecture is \"viper\", expected one of: attention, "
+            "gru, linear_ssm, lru, lstm, mamba, mamba2, min_gru, min_lstm, rnn, s4d");
 }
 
 TEST(Registry, ListsEveryArchitectureWithItsOptions) {

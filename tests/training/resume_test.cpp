@@ -101,6 +101,23 @@ TEST(Resume, AnEvaluationThatWasInterruptedIsMadeUpFor) {
   EXPECT_EQ(again.evaluated, (std::vector<int64_t>{35}));
 }
 
+TEST(Resume, AnEvaluationThatWasInterruptedAtTheLastStepIsMadeUpFor) {
+  const RunFolder folder = fresh_folder();
+  SmallRun().train_in(folder);  // the observer gives nothing, as where Ctrl-C came during the pass
+  ASSERT_EQ(find_latest(folder.path())->step, 30);
+  SmallRun second;
+  ASSERT_TRUE(resume(second.trainer, folder, {}, nullptr));
+  EXPECT_TRUE(evaluation_is_missing(second.trainer, folder));
+  Listed listed;
+  listed.losses = {{30, 1.25}};
+  second.train_in(folder, listed);
+  EXPECT_EQ(listed.evaluated, (std::vector<int64_t>{30}));
+  EXPECT_FALSE(evaluation_is_missing(second.trainer, folder));
+  const Checkpoint best = read_checkpoint(folder.best_path());
+  EXPECT_EQ(best.step, 30);
+  EXPECT_EQ(best.best_loss, 1.25);
+}
+
 TEST(Resume, TheOnlyGoodCheckpointOutlivesADamagedNewerOne) {
   const RunFolder folder = fresh_folder();
   SmallRun().train_in(folder);

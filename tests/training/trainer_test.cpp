@@ -11,6 +11,7 @@
 
 #include "framework/config/config.h"
 #include "framework/core/error.h"
+#include "framework/ops/cross_entropy.h"
 #include "kernels/parallel.h"
 #include "kernels/simd_target.h"
 #include "models/registry.h"
@@ -173,6 +174,210 @@ TEST_F(Trains, DivergenceNamesStepModuleAndOp) {
     EXPECT_EQ(e.exit_code(), kDiverged);
   }
   EXPECT_EQ(run.trainer.steps_done(), 2);
+}
+
+// ---- optimizers -----------------------------------------------------------------------------------------------
+
+TEST_F(Trains, EveryOptimizerLearnsAndResumesToTheSameBits) {
+  for (const std::string name : {"sgd", "lion", "muon"}) {
+    SCOPED_TRACE(name);
+    std::vector<std::string> settings = {"optimizer.name=" + name, "model.d_model=9", "model.n_layers=1"};
+    if (name == "sgd") settings.push_back("optimizer.momentum=0.9");
+    if (name == "lion") settings.push_back("optimizer.betas=[0.9, 0.99]");
+    TinyRun whole(settings), first(settings), second(settings);
+    const double start = whole.trainer.step().loss;
+    whole.steps(11);
+    first.steps(5);
+    const std::string path = testing::TempDir() + "optimizer_" + name + ".h5";
+    write_checkpoint(path, first.trainer.snapshot());
+    second.trainer.restore(read_checkpoint(path), path);
+    second.steps(7);
+    expect_same(whole.trainer.snapshot(), second.trainer.snapshot());
+    EXPECT_LT(whole.trainer.loss_of(whole.batches.at(0)), start);
+    kernels::set_threads(3);
+    TinyRun threads(settings);
+    threads.steps(12);
+    expect_same(whole.trainer.snapshot(), threads.trainer.snapshot());
+    kernels::set_threads(0);
+  }
+}
+
+TEST_F(Trains, MuonNeedsARateToBeInProportionTo) {
+  EXPECT_THROW(TinyRun({"optimizer.name=muon", "optimizer.learning_rate=0", "schedule.min_learning_rate=0"}), UsageError);
+}
+
+// ---- z-loss -----------------------------------------------------------------------------------------------------
+
+TEST_F(Trains, ZLossIsTrainedOnButNotTold) {
+  TinyRun plain, with({"training.z_loss=0.01"});
+  const StepReport a = plain.trainer.step(), b = with.trainer.step();
+  EXPECT_EQ(a.loss, b.loss);
+  EXPECT_FALSE(a.z_loss.has_value());
+  ASSERT_TRUE(b.z_loss.has_value());
+  EXPECT_NEAR(*b.z_loss, 0.01 * std::pow(std::log(29.0), 2), 0.01);  // all logits are near 0
+  EXPECT_NE(a.grad_norm, b.grad_norm);
+  EXPECT_NE(plain.trainer.step().loss, with.trainer.step().loss);
+}
+
+// ---- a state that is carried ------------------------------------------------------------------------------------
+
+struct CarryingRun {
+  Config config;
+  SequentialWindows batches;
+  Trainer trainer;
+  explicit CarryingRun(std::vector<std::string> settings = {}, const TokenSpan& tokens = some_tokens())
+      : config(config_with(with_carry(settings))),
+        batches(tokens, {config.training.batch_size, config.training.context_length, config.training.accumulate}, true),
+        trainer(config, model_registry().make(config.model, 29, uint64_t(config.seed), config.dtype()), batches) {}
+  static std::vector<std::string> with_carry(const std::vector<std::string>& settings) {
+    std::vector<std::string> all = {"training.state=carry", "data.order=sequential", "training.batch_size=3",
+                                    "model.dropout=0", "model.d_model=8"};
+    all.insert(all.end(), settings.begin(), settings.end());
+    return all;
+  }
+  void steps(int64_t n) {
+    while (n-- > 0) trainer.step();
+  }
+};
+
+// With a rate of 0 the losses of windows in a row are those of one long window.
+TEST_F(Trains, ACarriedStateReadsOnThroughTheStretch) {
+  const std::vector<std::string> settings = {"precision=float64", "optimizer.learning_rate=0", "schedule.min_learning_rate=0"};
+  const auto mean_loss = [&](const std::string& length, int64_t steps, const std::string& state) {
+    auto all = settings;
+    all.push_back("training.context_length=" + length), all.push_back("training.state=" + state);
+    all.push_back("model.n_layers=1");
+    CarryingRun run(all, some_tokens().slice(0, 3 * 120 + 1));  // a stretch of 120 tokens a row
+    double sum = 0;
+    for (int64_t i = 0; i < steps; ++i) sum += run.trainer.step().loss / double(steps);
+    return sum;
+  };
+  const double whole = mean_loss("120", 1, "carry");
+  EXPECT_NEAR(mean_loss("10", 12, "carry"), whole, 1e-13);
+  EXPECT_NEAR(mean_loss("10", 24, "carry"), whole, 1e-13);  // begins anew with the stretch
+  EXPECT_GT(std::abs(mean_loss("10", 12, "reset") - whole), 1e-6);
+}
+
+TEST_F(Trains, MicroBatchesCarryTheStateOnToo) {
+  const std::vector<std::string> settings = {"precision=float64", "optimizer.learning_rate=0", "schedule.min_learning_rate=0",
+                                             "training.context_length=10", "training.steps=6"};
+  auto accumulated = settings;
+  accumulated.push_back("training.accumulate=4");
+  CarryingRun one(settings), four(accumulated);
+  double sum = 0;
+  for (int i = 0; i < 4; ++i) sum += one.trainer.step().loss / 4;
+  EXPECT_NEAR(four.trainer.step().loss, sum, 1e-13);
+}
+
+void expect_carry_resumes(const std::vector<std::string>& settings) {
+  CarryingRun whole(settings), first(settings), second(settings);
+  whole.steps(9);
+  first.steps(4);
+  const std::string path = testing::TempDir() + "carry.h5";
+  write_checkpoint(path, first.trainer.snapshot());
+  const Checkpoint stored = read_checkpoint(path);
+  EXPECT_FALSE(stored.carried.empty());
+  second.trainer.restore(stored, path);
+  second.steps(5);
+  expect_same(whole.trainer.snapshot(), second.trainer.snapshot());
+  expect_same(whole.trainer.snapshot().carried, second.trainer.snapshot().carried);
+}
+
+TEST_F(Trains, ACarriedRunResumesToTheSameBits) {
+  expect_carry_resumes({"training.context_length=13"});
+  expect_carry_resumes({"training.context_length=13", "training.accumulate=2", "model.d_conv=1"});  // an empty tensor
+}
+
+TEST_F(Trains, ACarriedCacheResumesToTheSameBits) {
+  // Attention's cache holds integers, and its shape varies until the window is full.
+  const std::string text = R"({"name": "t", "data": {"train": "unused.txt", "order": "sequential"},
+    "model": {"architecture": "attention", "d_model": 8, "n_layers": 2, "n_heads": 2, "window": 40, "mlp": "gelu"},
+    "training": {"steps": 9, "batch_size": 3, "context_length": 13, "state": "carry"}})";
+  const auto source = [&](const Config& c) {
+    return std::make_unique<SequentialWindows>(some_tokens(), WindowOptions{c.training.batch_size, c.training.context_length}, true);
+  };
+  const auto run = [&](int64_t stop) {
+    const Config c = parse_config(text, "test", {}, model_registry());
+    const auto batches = source(c);
+    auto trainer = std::make_unique<Trainer>(c, model_registry().make(c.model, 29, 1, c.dtype()), *batches);
+    for (int64_t i = 0; i < 9; ++i) {
+      if (i == stop) {
+        const std::string path = testing::TempDir() + "cache.h5";
+        write_checkpoint(path, trainer->snapshot());
+        trainer = std::make_unique<Trainer>(c, model_registry().make(c.model, 29, 7, c.dtype()), *batches);
+        trainer->restore(read_checkpoint(path), path);
+      }
+      trainer->step();
+    }
+    return trainer->snapshot();
+  };
+  const Checkpoint whole = run(-1);
+  for (const int64_t stop : {1, 2, 5}) {
+    const Checkpoint resumed = run(stop);
+    expect_same(whole, resumed);
+    expect_same(whole.carried, resumed.carried);
+  }
+}
+
+TEST_F(Trains, ACheckpointWithoutItsCarriedStateIsRefused) {
+  CarryingRun first, second;
+  first.steps(2);
+  Checkpoint c = first.trainer.snapshot();
+  c.carried.pop_back();  // positions: none before this token
+  c.carried.pop_back();
+  EXPECT_THROW(second.trainer.restore(c, "x.h5"), UnreadableError);
+}
+
+TEST_F(Trains, AStateThatGrowsIsNotCarried) {
+  const std::string text = R"({"name": "t", "data": {"train": "unused.txt"},
+    "model": {"architecture": "attention", "d_model": 8, "n_layers": 1, "n_heads": 2}})";
+  for (const std::string section : {"training", "evaluation"}) {
+    const Config c = parse_config(text, "test", {section + ".state=carry"}, model_registry());
+    const SequentialWindows batches(some_tokens(), {2, 8}, true);
+    try {
+      Trainer(c, model_registry().make(c.model, 29, 1, c.dtype()), batches);
+      ADD_FAILURE() << "no error";
+    } catch (const UsageError& e) {
+      EXPECT_EQ(e.what(), section + ".state is \"carry\", but attention's cache grows with the text; set model.window, or " +
+                              section + ".state \"reset\"");
+    }
+  }
+}
+
+// ---- documents --------------------------------------------------------------------------------------------------
+
+TEST_F(Trains, DocumentsInARowDoNotSeeEachOther) {
+  const Config c = config_with({"model.dropout=0"});
+  auto model = model_registry().make(c.model, 29, 1, c.dtype());
+  const auto losses_of = [&](int32_t last) {  // of the second document's labels, in a row that holds two
+    std::vector<int32_t> ids;
+    for (int32_t i = 0; i < 14; ++i) ids.push_back(i == 6 ? last : i % 5 + 3);
+    const Batch batch = SequentialWindows(TokenSpan::from(ids, {0, 7}), {1, 13}).at(0);
+    Pass pass;
+    State state;
+    const Var logits = model->forward(pass, {batch.ids, batch.resets}, state);
+    const Tensor losses = ops::token_losses(logits.value(), batch.labels);
+    EXPECT_EQ(losses.item(6), 0);  // the first document's last token predicts nothing
+    return std::vector<double>(losses.data<double>() + 7, losses.data<double>() + 13);
+  };
+  EXPECT_EQ(losses_of(1), losses_of(2));
+}
+
+// A step over packed documents is the step over each of them alone, weighed by its labels.
+TEST_F(Trains, PackedDocumentsHaveTheLossOfEachAlone) {
+  std::vector<int32_t> ids;
+  for (int32_t i = 0; i < 27; ++i) ids.push_back(i * i % 29);
+  const std::vector<int64_t> starts = {0, 5, 6, 15};
+  const Config c = config_with({"precision=float64", "training.batch_size=1", "training.context_length=26", "model.dropout=0"});
+  const auto loss_of = [&](const TokenSpan& tokens) {
+    const SequentialWindows batches(tokens, {1, tokens.size() - 1});
+    Trainer trainer(c, model_registry().make(c.model, 29, 1, c.dtype()), batches);
+    return trainer.step().loss;
+  };
+  double sum = 0;
+  for (const auto& [first, last] : {std::pair{0, 5}, {6, 15}, {15, 27}})
+    sum += loss_of(TokenSpan::from({ids.begin() + first, ids.begin() + last})) * (last - first - 1);
+  EXPECT_NEAR(loss_of(TokenSpan::from(ids, starts)), sum / (4 + 8 + 11), 1e-13);
 }
 
 #ifndef ADDER_ASAN  // there each buffer is allocated by itself

@@ -1,4 +1,4 @@
-#include "framework/interop/hugging_face.h"
+#include "framework/interop/foreign_model.h"
 
 #include <gtest/gtest.h>
 
@@ -82,7 +82,7 @@ ForeignModel import(const std::function<void(json&, Tensors&)>& change = nullptr
   json config = mamba_config();
   Tensors tensors = mamba_tensors(bias);
   if (change) change(config, tensors);
-  return read_hugging_face(write_folder(config.dump(), tensors));
+  return read_foreign_model(write_folder(config.dump(), tensors));
 }
 
 testing::AssertionResult refuses(const std::function<void(json&, Tensors&)>& change,
@@ -131,31 +131,35 @@ TEST(HuggingFace, MambaComesOverWithNamesShapesAndConfig) {
   const Tensors source = mamba_tensors(false);
   const ForeignTensor* conv = find(model, "blocks.1.mixer.conv1d.weight");
   ASSERT_TRUE(conv);
-  EXPECT_EQ(conv->source, "backbone.layers.1.mixer.conv1d.weight");
+  ASSERT_EQ(conv->parts.size(), 1u);
+  EXPECT_EQ(conv->parts[0].name, "backbone.layers.1.mixer.conv1d.weight");
   EXPECT_EQ(conv->value.shape(), (Shape{E, K}));
-  EXPECT_EQ(conv->source_shape, (Shape{E, 1, K}));
+  EXPECT_EQ(conv->parts[0].shape, (Shape{E, 1, K}));
   for (const ForeignTensor& tensor : model.tensors)
-    EXPECT_TRUE(same_bits(to_source(tensor.value, tensor), source.at(tensor.source))) << tensor.ours;
+    EXPECT_TRUE(same_bits(to_source(tensor.value, tensor)[0], source.at(tensor.parts[0].name))) << tensor.ours;
 }
 
-TEST(HuggingFace, NamesSurviveTheCheckpointsText) {
+TEST(ForeignModel, NamesSurviveTheCheckpointsText) {
   const ForeignModel model = import();
   const std::vector<SourceTensor> names = parse_source_json(source_json(model));
   ASSERT_EQ(names.size(), model.tensors.size());
   for (size_t i = 0; i < names.size(); ++i) {
     EXPECT_EQ(names[i].ours, model.tensors[i].ours);
-    EXPECT_EQ(names[i].source, model.tensors[i].source);
-    EXPECT_EQ(names[i].source_shape, model.tensors[i].source_shape);
+    ASSERT_EQ(names[i].parts.size(), 1u);
+    EXPECT_EQ(names[i].parts[0].name, model.tensors[i].parts[0].name);
+    EXPECT_EQ(names[i].parts[0].shape, model.tensors[i].parts[0].shape);
     EXPECT_EQ(names[i].transposed, model.tensors[i].transposed);
   }
   EXPECT_THROW(parse_source_json("{}"), UnreadableError);
   EXPECT_THROW(parse_source_json("{"), UnreadableError);
 }
 
-TEST(HuggingFace, TransposedSourcesAreTurned) {
-  const SourceTensor layout{"w", "c_attn.weight", {3, 2}, true};
-  const Tensor theirs = to_source(Tensor::from<float>({2, 3}, std::vector<float>{1, 2, 3, 4, 5, 6}), layout);
+TEST(ForeignModel, TransposedSourcesAreTurned) {
+  const SourceTensor layout{"w", {{"c_attn.weight", {3, 2}}}, true};
+  const Tensor ours = Tensor::from<float>({2, 3}, std::vector<float>{1, 2, 3, 4, 5, 6});
+  const Tensor theirs = to_source(ours, layout).at(0);
   EXPECT_TRUE(same_bits(theirs, Tensor::from<float>({3, 2}, std::vector<float>{1, 4, 2, 5, 3, 6})));
+  EXPECT_TRUE(same_bits(from_source({theirs}, layout, {2, 3}), ours));
   EXPECT_THROW(to_source(Tensor::zeros({2, 2}), layout), Error);
 }
 
@@ -184,7 +188,7 @@ TEST(HuggingFace, AcceptsTheSpellingsThatExist) {
     c["tie_word_embeddings"] = false;
     t["lm_head.weight"] = numbered({V, D}, 9);
   };
-  EXPECT_EQ(find(import(untied), "head.weight")->source, "lm_head.weight");
+  EXPECT_EQ(find(import(untied), "head.weight")->parts[0].name, "lm_head.weight");
   const auto copied = [](json& c, Tensors& t) {
     c.erase("tie_word_embeddings");  // true unless said otherwise
     t["lm_head.weight"] = t.at("backbone.embeddings.weight");
@@ -192,11 +196,11 @@ TEST(HuggingFace, AcceptsTheSpellingsThatExist) {
   EXPECT_FALSE(find(import(copied), "head.weight"));
 }
 
-TEST(HuggingFace, BareInfinityAndFloatObjectsDoNotMatter) {
+TEST(ForeignModel, BareInfinityAndFloatObjectsDoNotMatter) {
   std::string text = mamba_config().dump();
   text.pop_back();
   text += R"(,"a":Infinity,"b":[-Infinity,NaN],"c":{"__float__":"Infinity"},"d":"say \"Infinity\" NaN"})";
-  EXPECT_EQ(read_hugging_face(write_folder(text, mamba_tensors(false))).tensors.size(), 2u + 10u * kLayers);
+  EXPECT_EQ(read_foreign_model(write_folder(text, mamba_tensors(false))).tensors.size(), 2u + 10u * kLayers);
 }
 
 TEST(HuggingFace, RefusesWhatDoesNotFit) {
@@ -247,26 +251,27 @@ TEST(HuggingFace, RefusesWhatDoesNotFit) {
   EXPECT_TRUE(refuses([](C c, T) { c["hidden_act"] = 3; }, {"\"hidden_act\" is 3, expected a string"}));
   EXPECT_TRUE(refuses([](C c, T) { c["layer_norm_epsilon"] = 0; }, {"\"layer_norm_epsilon\" is 0"}));
   EXPECT_TRUE(refuses([](C c, T) { c = json::array(); }, {"expected a JSON object"}));
-  EXPECT_THROW(read_hugging_face(write_folder("{\"model_type\":", {})), UnreadableError);
-  EXPECT_THROW(read_hugging_face("no/such/folder"), UnreadableError);
+  EXPECT_THROW(read_foreign_model(write_folder("{\"model_type\":", {})), UnreadableError);
+  EXPECT_THROW(read_foreign_model("no/such/folder"), UnreadableError);
 }
 
-TEST(HuggingFace, TellsItsFoldersFromOthers) {
-  EXPECT_TRUE(is_hugging_face_folder(write_folder("{}", {})));
-  EXPECT_FALSE(is_hugging_face_folder(testing::TempDir() + "nowhere"));
+TEST(ForeignModel, TellsItsFoldersFromOthers) {
+  EXPECT_TRUE(is_foreign_folder(write_folder("{}", {})));
+  EXPECT_FALSE(is_foreign_folder(testing::TempDir() + "nowhere"));
 }
 
-TEST(HuggingFace, ReadsTheParityFolder) {
-  const std::string folder = std::string(ADDER_SOURCE_DIR) + "/../shared/parity/hf/mamba";
-  if (!fs::exists(folder)) GTEST_SKIP() << folder << " is not here";
-  const ForeignModel model = read_hugging_face(folder);
-  EXPECT_EQ(model.vocabulary, 64);
-  EXPECT_EQ(model.tensors.size(), 2u + 10u * 2);
-  const SafetensorsFile file(folder + "/model.safetensors");
-  EXPECT_EQ(file.entries().size(), model.tensors.size());
-  for (const ForeignTensor& tensor : model.tensors)
-    EXPECT_TRUE(same_bits(to_source(tensor.value, tensor), file.load(tensor.source))) << tensor.ours;
-  EXPECT_THROW(read_hugging_face(folder + "/../gpt2"), UnreadableError);
+// One parameter of ours that is several tensors of theirs, one below the other.
+TEST(ForeignModel, RowsOfSeveralTensorsFollowOneAnother) {
+  const SourceTensor layout{"qkv", {{"q", {2, 2}}, {"k", {1, 2}}}};
+  const Tensor q = Tensor::from<float>({2, 2}, std::vector<float>{1, 2, 3, 4});
+  const Tensor k = Tensor::from<float>({1, 2}, std::vector<float>{5, 6});
+  const Tensor ours = from_source({q, k}, layout, {3, 2});
+  EXPECT_TRUE(same_bits(ours, Tensor::from<float>({3, 2}, std::vector<float>{1, 2, 3, 4, 5, 6})));
+  const std::vector<Tensor> back = to_source(ours, layout);
+  ASSERT_EQ(back.size(), 2u);
+  EXPECT_TRUE(same_bits(back[0], q));
+  EXPECT_TRUE(same_bits(back[1], k));
+  EXPECT_THROW(to_source(q, layout), Error);
 }
 
 }  // namespace

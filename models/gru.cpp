@@ -1,0 +1,45 @@
+#include "models/gru.h"
+
+#include "framework/ops/activation.h"
+#include "framework/ops/add.h"
+#include "framework/ops/gru.h"
+#include "framework/ops/mul.h"
+#include "framework/ops/view.h"
+
+namespace adder {
+
+void GruOptions::fields(Fields& f) {
+  f("d_hidden", d_hidden, "width of the hidden state; 0: d_model", size_range(0));
+  f.choice("initialization", initialization, {"uniform", "gaussian", "orthogonal"},
+           "start of weight_hh: U(-1/sqrt(H), 1/sqrt(H)), N(0, 1/H), or each gate's rows orthogonal");
+  f("fused", fused, "all steps as one op; false: step by step, op by op");
+}
+
+Gru::Gru(const ModelConfig& config, const GruOptions& o, const ParameterScope& scope)
+    : hidden_(o.d_hidden ? o.d_hidden : config.d_model), fused_(o.fused) {
+  const Initializer uniform = init::linear_default(hidden_);
+  p_ = declare_recurrent(scope, {config.d_model, hidden_, 3, config.n_layers},
+                         {recurrent_weight(o.initialization, hidden_), uniform, uniform});
+}
+
+Var Gru::forward(Pass& pass, const Var& x, MixerState& state, const Stretch& at) const {
+  if (!fused_) return output_projection(pass, p_, step_by_step(pass, x, state, at.resets));
+  const auto r = ops::gru(input_projection(pass, p_, x), use(pass, *p_.weight_hh), use(pass, *p_.bias_hh),
+                          state.empty() ? Var() : state[0], at.resets);
+  state = {r.last};
+  return output_projection(pass, p_, r.y);
+}
+
+// h_t = n + z (h_{t-1} - n)
+Var Gru::step_by_step(Pass& pass, const Var& x, MixerState& state, const Tensor& resets) const {
+  const Var minus_one = Tensor::full({x.dim(0), hidden_}, -1, x.dtype(), x.device());
+  return each_step(x, state, 1, hidden_, resets, [&](const Var& now, MixerState& s) {
+    const auto in = ops::split(input_projection(pass, p_, now), {hidden_, hidden_, hidden_});
+    const auto step = ops::split(hidden_projection(pass, p_, s[0]), {hidden_, hidden_, hidden_});
+    const Var r = ops::sigmoid(ops::add(in[0], step[0])), z = ops::sigmoid(ops::add(in[1], step[1]));
+    const Var n = ops::tanh(ops::add(in[2], ops::mul(r, step[2])));
+    s[0] = ops::add(n, ops::mul(z, ops::add(s[0], ops::mul(minus_one, n))));
+  });
+}
+
+}  // namespace adder

@@ -1,0 +1,33 @@
+// Gated recurrent unit as a mixer, torch.nn.GRU's layer (rows of the weights: r, z, n; two biases).
+//   r, z = sigmoid(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh),  n = tanh(W_in x_t + b_in + r (W_hn h_{t-1} + b_hn))
+//   h_t = (1 - z) n + z h_{t-1};  out = h, or out_proj h where its width is not d_model
+// W_ih x is one product for all steps. H = d_hidden.
+#pragma once
+#include "framework/config/model_config.h"
+#include "models/recurrent_init.h"
+
+namespace adder {
+
+struct GruOptions : Options {
+  int64_t d_hidden = 0;
+  std::string initialization = "uniform";
+  bool fused = true;
+  void fields(Fields& f) override;
+};
+
+class Gru : public Mixer {
+ public:
+  Gru(const ModelConfig& config, const GruOptions& options, const ParameterScope& scope);
+
+  Var forward(Pass& pass, const Var& x, MixerState& state, const Stretch& at) const override;
+  std::vector<std::string> state_names() const override { return {"h"}; }  // (B, H)
+
+ private:
+  Var step_by_step(Pass& pass, const Var& x, MixerState& state, const Tensor& resets) const;
+
+  int64_t hidden_;
+  bool fused_;
+  RecurrentParameters p_;
+};
+
+}  // namespace adder

@@ -1,0 +1,12 @@
+#include "models/min_lstm.h"
+
+#include "framework/ops/min_lstm.h"
+
+namespace adder {
+
+MinRnn::Scanned MinLstm::scan(const std::vector<Var>& gates, const Var& v, const Var& h0, const Tensor& resets) const {
+  const auto r = ops::min_lstm(gates[0], gates[1], v, h0, resets, candidate_);
+  return {r.h, r.last};
+}
+
+}  // namespace adder

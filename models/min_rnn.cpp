@@ -1,0 +1,58 @@
+#include "models/min_rnn.h"
+
+#include <cmath>
+
+#include "framework/ops/causal_conv1d.h"
+#include "framework/ops/linear.h"
+
+namespace adder {
+
+void MinRnnOptions::fields(Fields& f) {
+  f("d_hidden", d_hidden, "width of the hidden state; 0: d_model", size_range(0));
+  f("d_conv", d_conv, "taps of a causal convolution before the gates; 0: none", size_range(0));
+  f.choice("candidate", candidate, {"linear", "g"}, "what a step writes: linear_h u, or the paper's g of it");
+  f("bias", bias, "whether the gates and the candidate have biases");
+}
+
+MinRnn::MinRnn(const ModelConfig& config, const MinRnnOptions& o, const ParameterScope& scope,
+               const std::vector<std::string>& gates)
+    : candidate_(o.candidate == "g" ? ops::Candidate::g : ops::Candidate::linear) {
+  const int64_t D = config.d_model, H = o.d_hidden ? o.d_hidden : D, K = o.d_conv;
+  if (K > 0) {
+    conv1d_ = &scope.add("conv1d.weight", {D, K}, init::linear_default(K));
+    conv1d_bias_ = &scope.add("conv1d.bias", {D}, init::linear_default(K));
+  }
+  std::vector<std::string> names = gates;
+  names.push_back("linear_h");
+  for (const std::string& name : names) {
+    Parameter& weight = scope.add(name + ".weight", {H, D}, init::linear_default(D));
+    projections_.push_back({&weight, o.bias ? &scope.add(name + ".bias", {H}, init::constant(0)) : nullptr});
+  }
+  out_proj_ =
+      &scope.add("out_proj.weight", {D, H}, init::linear_default(H, 1 / std::sqrt(double(config.n_layers))));
+}
+
+std::vector<std::string> MinRnn::state_names() const {
+  return conv1d_ ? std::vector<std::string>{"conv", "h"} : std::vector<std::string>{"h"};
+}
+
+Var MinRnn::forward(Pass& pass, const Var& x, MixerState& state, const Stretch& at) const {
+  Var u = x, h0 = state.empty() ? Var() : state.back();
+  MixerState next;
+  if (conv1d_) {
+    const Var window = state.empty() ? Var() : state.front();
+    const auto conv = ops::causal_conv1d(x, use(pass, *conv1d_), use(pass, *conv1d_bias_), window, at.resets, false);
+    u = conv.y;
+    next.push_back(conv.last);
+  }
+  std::vector<Var> projected;
+  for (const Projection& p : projections_) projected.push_back(ops::linear(u, use(pass, *p.weight), use_if(pass, p.bias)));
+  const Var v = projected.back();
+  projected.pop_back();
+  const Scanned r = scan(projected, v, h0, at.resets);
+  next.push_back(r.last);
+  state = next;
+  return ops::linear(r.h, use(pass, *out_proj_));
+}
+
+}  // namespace adder

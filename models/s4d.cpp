@@ -1,0 +1,59 @@
+#include "models/s4d.h"
+
+#include <cmath>
+#include <numbers>
+
+#include "framework/core/error.h"
+#include "framework/ops/activation.h"
+#include "framework/ops/diagonal_ssm.h"
+#include "framework/ops/view.h"
+#include "framework/ops/zoh.h"
+
+namespace adder {
+
+void S4dOptions::fields(Fields& f) {
+  f("d_state", d_state, "state of each channel, real numbers", size_range());
+  f.choice("diagonal", diagonal, {"complex", "real"}, "the kind of number on the transition's diagonal");
+  TimeStepOptions::fields(f);
+}
+
+S4d::S4d(const ModelConfig& config, const S4dOptions& o, const ParameterScope& scope)
+    : complex_(o.diagonal == "complex") {
+  o.check("s4d");
+  if (complex_ && o.d_state % 2 != 0)
+    throw UsageError("[s4d] d_state is " + std::to_string(o.d_state) +
+                     ", expected an even number: a complex state stands for its conjugate too; or diagonal \"real\"");
+  const int64_t E = config.d_model, N = complex_ ? o.d_state / 2 : o.d_state;
+  log_dt_ = &scope.add_without_decay("log_dt", {E}, init::log_time_step(o));
+  if (complex_) {
+    log_A_ = &scope.add_without_decay("log_A_real", {E, N}, init::constant(std::log(0.5)));
+    A_imag_ = &scope.add_without_decay("A_imag", {E, N},
+                                       [=](const Random&, int64_t i) { return std::numbers::pi * double(i % N); });
+    C_ = &scope.add_without_decay("C", {E, N, 2}, init::normal(std::sqrt(0.5)));
+  } else {
+    log_A_ = &scope.add_without_decay("log_A", {E, N}, init::log_one_to(N));
+    C_ = &scope.add_without_decay("C", {E, N}, init::normal(1));
+  }
+  D_ = &scope.add_without_decay("D", {E}, init::normal(1));
+}
+
+std::vector<std::string> S4d::state_names() const {
+  return complex_ ? std::vector<std::string>{"re", "im"} : std::vector<std::string>{"re"};
+}
+
+Var S4d::forward(Pass& pass, const Var& x, MixerState& state, const Stretch& at) const {
+  const auto sampled = ops::zoh(ops::exp(use(pass, *log_dt_)), ops::neg_exp(use(pass, *log_A_)), use_if(pass, A_imag_));
+  const Var C = use(pass, *C_);
+  const auto part = [&](int64_t i) { return ops::reshape(ops::narrow(C, -1, i, 1), sampled.a_re.shape()); };
+  ops::DiagonalSsmInputs in{x, sampled.a_re, sampled.a_im, sampled.b_re, sampled.b_im, C, {}};
+  if (complex_) in.c_re = part(0), in.c_im = part(1);
+  in.D = use(pass, *D_), in.resets = at.resets;
+  if (!state.empty()) in.h0_re = state[0];
+  if (!state.empty() && complex_) in.h0_im = state[1];
+  const auto r = ops::diagonal_ssm(in, complex_);
+  state = {r.last_re};
+  if (complex_) state.push_back(r.last_im);
+  return r.y;
+}
+
+}  // namespace adder

@@ -1,0 +1,74 @@
+// Every config of the repository: it loads, its model is of the size it says, and it learns for a few steps.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+#include "framework/training/trainer.h"
+#include "tests/models/model_support.h"
+
+namespace adder {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr int64_t kVocabulary = 65;
+
+std::string folder() { return std::string(ADDER_SOURCE_DIR) + "/configs/"; }
+
+std::vector<std::string> names() {
+  std::vector<std::string> found;
+  for (const auto& entry : fs::directory_iterator(folder()))
+    if (entry.path().extension() == ".json") found.push_back(entry.path().stem().string());
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+Config load(const std::string& name, const std::vector<std::string>& overrides = {}) {
+  return load_config(folder() + name + ".json", overrides, model_registry());
+}
+
+// The same few tokens at every step: any model can learn them.
+class OneBatch : public BatchSource {
+ public:
+  Batch at(int64_t, int64_t) const override {
+    Batch batch;
+    batch.ids = index_input({2, 12}, 1, kVocabulary), batch.labels = index_input({2, 12}, 2, kVocabulary);
+    return batch;
+  }
+  int64_t batch_size() const override { return 2; }
+  int64_t length() const override { return 12; }
+};
+
+class EveryConfig : public testing::TestWithParam<std::string> {};
+
+TEST_P(EveryConfig, Learns) {
+  Config config = load(GetParam(), {"schedule.warmup_steps=0", "schedule.name=constant"});
+  EXPECT_EQ(config.name, GetParam());
+  config.model.d_model = std::min<int64_t>(config.model.d_model, 24);  // as small as a test may be
+  const OneBatch batches;
+  Trainer trainer(config, make_model(config.model, kVocabulary, DType::f32), batches);
+  const double before = trainer.loss_of(batches.at(0, 0));
+  for (int step = 0; step < 4; ++step) trainer.step();
+  const double after = trainer.loss_of(batches.at(0, 0));
+  EXPECT_TRUE(std::isfinite(after));
+  EXPECT_LT(after, before - 0.01);
+}
+
+INSTANTIATE_TEST_SUITE_P(Configs, EveryConfig, testing::ValuesIn(names()),
+                         [](const auto& info) { return info.param; });
+
+// What is compared at one size is of one size.
+TEST(ShakespeareConfigs, HaveAboutEightHundredThousandParameters) {
+  const bool poison = arena::poison();
+  arena::set_poison(false);
+  for (const std::string& name : names()) {
+    if (!name.starts_with("shakespeare_")) continue;
+    const auto model = make_model(load(name).model, kVocabulary, DType::f32);
+    EXPECT_NEAR(double(model->parameters().count()), 800e3, 32e3) << name;
+  }
+  arena::set_poison(poison);
+}
+
+}  // namespace
+}  // namespace adder
