@@ -9,6 +9,7 @@ Action declare_check(CLI::App& app);
 Action declare_inspect(CLI::App& app);
 Action declare_trace(CLI::App& app);
 Action declare_import(CLI::App& app);
+Action declare_export(CLI::App& app);
 Action declare_schema(CLI::App& app);
 
 const std::vector<Command>& commands() {
@@ -20,6 +21,7 @@ const std::vector<Command>& commands() {
       {"inspect", "verify a checkpoint and show its tensors, config and origin", declare_inspect},
       {"trace", "everything that a model computes on one batch, as HDF5", declare_trace},
       {"import", "turn a Hugging Face folder into a checkpoint", declare_import},
+      {"export", "turn a model into a Hugging Face folder, or torch's names", declare_export},
       {"schema", "JSON Schema of configs, for editors; or the key reference", declare_schema},
   };
   return table;

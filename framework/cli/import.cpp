@@ -55,6 +55,7 @@ int import_command(const ImportOptions& options, const ModelFactory& factory) {
   checkpoint.model = stored_parameters(model->parameters());
   checkpoint.config_json = to_json(config);
   checkpoint.source_json = weights.source_json;
+  if (weights.tokenizer) checkpoint.tokenizer_json = weights.tokenizer->to_json();
   checkpoint.attributes = {{"version", version() + " (commit " + commit() + ")"}};
   write_checkpoint(options.checkpoint, checkpoint);
   const int64_t count = model->parameters().count();
@@ -64,10 +65,12 @@ int import_command(const ImportOptions& options, const ModelFactory& factory) {
     result.set("architecture", config.model.architecture);
     result.set("parameters", count);
     result.set("vocabulary", weights.vocabulary);
+    result.set("tokenizer", weights.tokenizer ? JsonValue(weights.tokenizer->name()) : JsonValue());
     print_json(result);
   } else {
     print(options.checkpoint + ": " + config.model.architecture + ", " + with_commas(count) +
-          " parameters, vocabulary " + with_commas(weights.vocabulary) + ", no tokenizer\n");
+          " parameters, vocabulary " + with_commas(weights.vocabulary) + ", " +
+          (weights.tokenizer ? "tokenizer " + weights.tokenizer->name() : "no tokenizer") + "\n");
   }
   return kOk;
 }

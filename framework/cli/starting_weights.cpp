@@ -5,32 +5,23 @@
 #include "framework/cli/output.h"
 #include "framework/core/error.h"
 #include "framework/interop/foreign_model.h"
+#include "framework/interop/hf_tokenizer.h"
 #include "framework/training/model_file.h"
 #include "framework/training/run_folder.h"
 
 namespace adder {
-namespace {
-
-ModelConfig model_section(const std::string& json, const std::string& where, const ModelFactory& factory) {
-  JsonValue tree = JsonValue::object();
-  tree.set("name", "imported");
-  tree.set("model", parse_json(json, where));
-  try {
-    return parse_config(dump(tree), where, {}, factory, Use::stored).model;
-  } catch (const UsageError& problem) {  // it is the folder that is at fault
-    throw UnreadableError(problem.what());
-  }
-}
-
-}  // namespace
-
 StartingWeights read_foreign_weights(const std::string& folder, const ModelFactory& factory) {
   const ForeignModel foreign = read_foreign_model(folder);
   StartingWeights weights;
   weights.where = folder;
   weights.model =
-      model_section(foreign.model_json, (std::filesystem::path(folder) / "config.json").string(), factory);
+      model_config(foreign.model_json, (std::filesystem::path(folder) / "config.json").string(), factory);
   weights.vocabulary = foreign.vocabulary;
+  weights.tokenizer = read_hf_tokenizer(folder);
+  if (weights.tokenizer && weights.tokenizer->vocabulary() != weights.vocabulary)
+    throw UnreadableError(folder + ": tokenizer.json has " + std::to_string(weights.tokenizer->vocabulary()) +
+                          " ids, config.json a vocabulary of " + std::to_string(weights.vocabulary) +
+                          "; they don't belong together");
   weights.source_json = source_json(foreign);
   for (const ForeignTensor& tensor : foreign.tensors) {
     weights.tensors.push_back({tensor.ours, tensor.value});

@@ -5,9 +5,10 @@
 #include <map>
 #include <set>
 
+#include "framework/config/config.h"
 #include "framework/core/error.h"
+#include "framework/interop/foreign_format.h"
 #include "framework/interop/foreign_json.h"
-#include "framework/interop/foreign_layout.h"
 #include "framework/interop/safetensors.h"
 
 namespace adder {
@@ -15,19 +16,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-
-// One line an architecture.
-struct Architecture {
-  const char* model_type;
-  ForeignLayout (*layout)(const ForeignConfig&);
-};
-constexpr Architecture kArchitectures[] = {
-    {"mamba", hf_mamba_layout},
-    {"mamba2", hf_mamba2_layout},
-    {"gpt2", hf_gpt2_layout},
-    {"llama", hf_llama_layout},
-};
-constexpr const char* kParityFormat = "parity-lm/1";
 
 constexpr int64_t kMostBlocks = 10'000;
 
@@ -38,51 +26,24 @@ ForeignConfig read_config(const std::string& path) {
   return ForeignConfig(path, std::move(values));
 }
 
-bool of_parity_format(const ForeignConfig& config) {
+const ForeignFormat& format_of(const ForeignConfig& config) {
   config.only("format", kParityFormat);
-  return config.has("format");
-}
-
-ForeignLayout unchecked_layout(const ForeignConfig& config) {
-  if (of_parity_format(config)) return parity_lm_layout(config);
+  if (config.has("format")) return torch_format();
   std::string known;
   const std::string type = config.text("model_type", "");
-  for (const Architecture& architecture : kArchitectures) {
-    if (type == architecture.model_type) return architecture.layout(config);
-    known += (known.empty() ? "\"" : ", \"") + std::string(architecture.model_type) + "\"";
+  for (const ForeignFormat& format : foreign_formats()) {
+    if (format.hugging_face && type == format.name) return format;
+    if (format.hugging_face) known += (known.empty() ? "\"" : ", \"") + std::string(format.name) + "\"";
   }
   config.fail("model_type", "one that can be imported: " + known);
 }
 
-ForeignLayout layout_of(const ForeignConfig& config) {
-  ForeignLayout layout = unchecked_layout(config);
+ForeignLayout layout_of(const ForeignFormat& format, const ForeignConfig& config) {
+  ForeignLayout layout = format.layout(config);
   if (layout.layers > kMostBlocks)
     throw UnreadableError(config.path() + ": " + std::to_string(layout.layers) +
                           " blocks, expected at most " + std::to_string(kMostBlocks));
   return layout;
-}
-
-bool repeats(const std::string& name) { return name.find("{i}") != std::string::npos; }
-
-std::string with_number(std::string name, int64_t block) {
-  const size_t at = name.find("{i}");
-  return at == std::string::npos ? name : name.replace(at, 3, std::to_string(block));
-}
-
-// Every parameter in the model's order: the rules before those with {i}, the blocks, the rules after them.
-std::vector<ForeignRule> expanded(const ForeignLayout& layout) {
-  std::vector<ForeignRule> all;
-  size_t first = 0, last = layout.rules.size();
-  while (first < last && !repeats(layout.rules[first].ours)) all.push_back(layout.rules[first++]);
-  while (last > first && !repeats(layout.rules[last - 1].ours)) --last;
-  for (int64_t block = 0; block < layout.layers; ++block)
-    for (size_t r = first; r < last; ++r) {
-      all.push_back(layout.rules[r]);
-      all.back().ours = with_number(all.back().ours, block);
-      for (SourcePart& part : all.back().parts) part.name = with_number(part.name, block);
-    }
-  for (size_t r = last; r < layout.rules.size(); ++r) all.push_back(layout.rules[r]);
-  return all;
 }
 
 // The tensors of a folder under the names of the rules, each taken once.
@@ -201,13 +162,14 @@ ForeignModel read_foreign_model(const std::string& folder) {
   if (!fs::is_directory(folder, error))
     throw UnreadableError(folder + ": is not a folder; expected one with config.json and model.safetensors");
   const ForeignConfig config = read_config((fs::path(folder) / "config.json").string());
-  const ForeignLayout layout = layout_of(config);
+  const ForeignFormat& format = format_of(config);
+  const ForeignLayout layout = layout_of(format, config);
   const std::vector<ForeignRule> rules = expanded(layout);
   const SafetensorsFolder files(folder);
   Weights weights(files, layout, rules, config.path());
 
   ForeignModel model;
-  model.model_type = config.text(of_parity_format(config) ? "arch" : "model_type", "");
+  model.model_type = config.text(format.hugging_face ? "model_type" : "arch", "");
   model.model_json = layout.model.dump();
   model.vocabulary = layout.vocabulary;
   for (const ForeignRule& rule : rules) {
@@ -217,6 +179,17 @@ ForeignModel read_foreign_model(const std::string& folder) {
   }
   weights.expect_none_left();
   return model;
+}
+
+ModelConfig model_config(const std::string& model_json, const std::string& where, const ModelFactory& factory) {
+  JsonValue tree = JsonValue::object();
+  tree.set("name", "imported");
+  tree.set("model", parse_json(model_json, where));
+  try {
+    return parse_config(dump(tree), where, {}, factory, Use::stored).model;
+  } catch (const UsageError& problem) {  // it is the folder that is at fault
+    throw UnreadableError(problem.what());
+  }
 }
 
 std::string source_json(const ForeignModel& model) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "framework/config/model_config.h"
 #include "framework/interop/source_tensor.h"
 
 namespace adder {
@@ -26,6 +27,11 @@ ForeignModel read_foreign_model(const std::string& folder);
 // True where the folder looks like one (it holds config.json and weights), so that a command can tell it from
 // a run.
 bool is_foreign_folder(const std::string& folder);
+
+// A `model` section as a config knows it, every key in place. UnreadableError, which calls it `where`, if it
+// is none.
+ModelConfig model_config(const std::string& model_json, const std::string& where,
+                         const ModelFactory& factory);
 
 // The names alone, as a checkpoint keeps them.
 std::string source_json(const ForeignModel& model);

@@ -39,6 +39,8 @@ ForeignLayout hf_gpt2_layout(const ForeignConfig& config) {
                   {"d_model", D},
                   {"n_layers", layers},
                   {"n_heads", heads},
+                  {"n_kv_heads", heads},
+                  {"head_dim", D / heads},
                   {"rotary", "none"},
                   {"bias", true},
                   {"activation", "none"},
@@ -77,6 +79,23 @@ ForeignLayout hf_gpt2_layout(const ForeignConfig& config) {
   layout.skipped = {theirs + "attn.bias", theirs + "attn.masked_bias"};  // causal masks
   if (tied) layout.copies = {{"lm_head.weight", "transformer.wte.weight"}};
   return layout;
+}
+
+ForeignJson hf_gpt2_config(const OwnModel& m) {
+  const std::string& mlp = m.text("mlp");
+  ForeignJson config = hugging_face_config("gpt2", "GPT2LMHeadModel", m);
+  config.update({{"n_embd", m.size("d_model")},
+                 {"n_layer", m.size("n_layers")},
+                 {"n_head", m.size("n_heads")},
+                 {"n_positions", m.extent("positions.weight", 0)},
+                 {"n_inner", m.extent("blocks.0.mlp.up.weight", 0)},
+                 {"activation_function", mlp == "gelu" || mlp == "relu" ? mlp : "gelu_new"},
+                 {"layer_norm_epsilon", m.number("norm_eps")},
+                 {"resid_pdrop", m.number("dropout")},
+                 {"embd_pdrop", 0.0},
+                 {"attn_pdrop", 0.0},
+                 {"scale_attn_weights", true}});
+  return config;
 }
 
 }  // namespace adder

@@ -92,4 +92,27 @@ ForeignLayout hf_llama_layout(const ForeignConfig& config) {
   return layout;
 }
 
+ForeignJson hf_llama_config(const OwnModel& m) {
+  const int64_t D = m.size("d_model"), H = m.size("n_heads"),
+                dh = m.extent("blocks.0.mixer.out_proj.weight", 1) / H;
+  const int64_t rows = m.extent("blocks.0.mixer.qkv_proj.weight", 0), kv = dh > 0 ? (rows / dh - H) / 2 : H;
+  const double base = m.number("rotary_base");
+  ForeignJson config = hugging_face_config("llama", "LlamaForCausalLM", m);
+  config.update({{"hidden_size", D},
+                 {"num_hidden_layers", m.size("n_layers")},
+                 {"intermediate_size", m.extent("blocks.0.mlp.up.weight", 0)},
+                 {"num_attention_heads", H},
+                 {"num_key_value_heads", kv},
+                 {"head_dim", dh},
+                 {"hidden_act", "silu"},
+                 {"rms_norm_eps", m.number("norm_eps")},
+                 {"rope_theta", base},
+                 {"rope_parameters", {{"rope_theta", base}, {"rope_type", "default"}}},
+                 {"attention_bias", m.flag("bias")},
+                 {"attention_dropout", 0.0},
+                 {"mlp_bias", m.flag("mlp_bias")}});
+  if (m.trained_length() > 0) config["max_position_embeddings"] = m.trained_length();
+  return config;
+}
+
 }  // namespace adder

@@ -71,9 +71,33 @@ ForeignLayout hf_mamba_layout(const ForeignConfig& config) {
   layout.add("norm.weight", "backbone.norm_f.weight", {D});
   if (!tied) layout.add("head.weight", "lm_head.weight", {V, D});
 
+  layout.keep_float32({ours + "A_log", ours + "D", ours + "dt_proj.bias"});
   layout.aliases = {{"backbone.embedding.weight", "backbone.embeddings.weight"}};
   if (tied) layout.copies = {{"lm_head.weight", "backbone.embeddings.weight"}};
   return layout;
+}
+
+ForeignJson hf_mamba_config(const OwnModel& m) {
+  const int64_t D = m.size("d_model"), expand = m.size("expand");
+  ForeignJson config = hugging_face_config("mamba", "MambaForCausalLM", m);
+  config.update({{"hidden_size", D},
+                 {"intermediate_size", expand * D},
+                 {"num_hidden_layers", m.size("n_layers")},
+                 {"state_size", m.size("d_state")},
+                 {"conv_kernel", m.size("d_conv")},
+                 {"expand", expand},
+                 {"time_step_rank", m.extent("blocks.0.mixer.dt_proj.weight", 1)},
+                 {"time_step_scale", 1.0},
+                 {"time_step_min", m.number("dt_min")},
+                 {"time_step_max", m.number("dt_max")},
+                 {"time_step_floor", m.number("dt_init_floor")},
+                 {"time_step_init_scheme", "random"},
+                 {"use_bias", m.flag("bias")},
+                 {"use_conv_bias", m.flag("conv_bias")},
+                 {"hidden_act", "silu"},
+                 {"layer_norm_epsilon", m.number("norm_eps")},
+                 {"residual_in_fp32", true}});
+  return config;
 }
 
 }  // namespace adder

@@ -66,9 +66,39 @@ ForeignLayout hf_mamba2_layout(const ForeignConfig& config) {
   layout.add("norm.weight", "backbone.norm_f.weight", {D});
   if (!tied) layout.add("head.weight", "lm_head.weight", {V, D});
 
+  layout.keep_float32({ours + "A_log", ours + "D", ours + "dt_bias"});
   layout.aliases = {{"backbone.embedding.weight", "backbone.embeddings.weight"}};
   if (tied) layout.copies = {{"lm_head.weight", "backbone.embeddings.weight"}};
   return layout;
+}
+
+ForeignJson hf_mamba2_config(const OwnModel& m) {
+  const int64_t D = m.size("d_model"), expand = m.size("expand"), H = m.extent("blocks.0.mixer.A_log", 0);
+  const double least = m.number("dt_limit_min"), most = m.number("dt_limit_max");
+  ForeignJson config = hugging_face_config("mamba2", "Mamba2ForCausalLM", m);
+  config.update({{"hidden_size", D},
+                 {"num_hidden_layers", m.size("n_layers")},
+                 {"state_size", m.size("d_state")},
+                 {"conv_kernel", m.size("d_conv")},
+                 {"expand", expand},
+                 {"num_heads", H},
+                 {"head_dim", expand * D / H},
+                 {"n_groups", m.size("n_groups")},
+                 {"chunk_size", m.size("chunk_size")},
+                 {"time_step_min", m.number("dt_min")},
+                 {"time_step_max", m.number("dt_max")},
+                 {"time_step_floor", m.number("dt_init_floor")},
+                 {"use_bias", m.flag("bias")},
+                 {"use_conv_bias", m.flag("conv_bias")},
+                 {"hidden_act", "silu"},
+                 {"rms_norm", true},
+                 {"layer_norm_epsilon", m.number("norm_eps")},
+                 {"residual_in_fp32", true}});
+  // From 0 to infinity is what it means to say nothing, and infinity is spelt differently by each version.
+  const ForeignJson infinity = {{"__float__", "Infinity"}};
+  if (least > 0 || most > 0)
+    config["time_step_limit"] = ForeignJson::array({least, most > 0 ? ForeignJson(most) : infinity});
+  return config;
 }
 
 }  // namespace adder

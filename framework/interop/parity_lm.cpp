@@ -67,6 +67,7 @@ ForeignLayout recurrent(Native native, const char* architecture, int64_t gates) 
   config.only("residual", false);
   native.set("architecture", architecture);
   native.set("d_hidden", H);
+  if (native.arch.starts_with("rnn_")) native.set("nonlinearity", native.arch.substr(4));
   native.set("norm", "none");
   native.set("residual", false);
   native.mixer("weight_ih", "rnn.weight_ih_l{i}", {gates * H, D});
@@ -85,6 +86,7 @@ ForeignLayout minimal(Native native, const char* architecture, const std::vector
   config.only("h0", "zero");
   native.set("architecture", architecture);
   native.set("d_hidden", H);
+  if (native.arch.starts_with("rnn_")) native.set("nonlinearity", native.arch.substr(4));
   native.set("candidate", log_form ? "g" : "linear");
   native.residual("rmsnorm", "rms_norm");
   for (const std::string& gate : gates) {
@@ -154,7 +156,7 @@ ForeignLayout lru(Native native) {
 ForeignLayout parity_lm_layout(const ForeignConfig& config) {
   const Native native(config);
   const std::string& arch = native.arch;
-  if (arch == "rnn_tanh") return recurrent(native, "rnn", 1);
+  if (arch == "rnn_tanh" || arch == "rnn_relu") return recurrent(native, "rnn", 1);
   if (arch == "lstm") return recurrent(native, "lstm", 4);
   if (arch == "gru") return recurrent(native, "gru", 3);
   if (arch == "mingru_log" || arch == "mingru_vanilla")
@@ -163,8 +165,24 @@ ForeignLayout parity_lm_layout(const ForeignConfig& config) {
     return minimal(native, "min_lstm", {"linear_f", "linear_i", "linear_h"});
   if (arch == "s4d_real" || arch == "s4d_lin") return s4d(native, arch == "s4d_lin");
   if (arch == "lru") return lru(native);
-  config.fail("arch", R"("rnn_tanh", "lstm", "gru", "mingru_log", "mingru_vanilla", "minlstm_log", )"
-                      R"("minlstm_vanilla", "s4d_real", "s4d_lin" or "lru")");
+  config.fail("arch",
+              R"("rnn_tanh", "rnn_relu", "lstm", "gru", "mingru_log", "mingru_vanilla", "minlstm_log", )"
+              R"("minlstm_vanilla", "s4d_real", "s4d_lin" or "lru")");
+}
+
+ForeignJson torch_config(const OwnModel& m) {
+  const std::string& architecture = m.text("architecture");
+  const std::string arch = architecture == "rnn" ? "rnn_" + m.text("nonlinearity") : architecture;
+  return {{"format", "parity-lm/1"},
+          {"arch", arch},
+          {"vocab_size", m.vocabulary()},
+          {"d_model", m.size("d_model")},
+          {"hidden_size", m.size("d_model")},
+          {"n_layer", m.size("n_layers")},
+          {"norm", "none"},
+          {"residual", false},
+          {"tie_embeddings", m.flag("tie_embeddings")},
+          {"head_bias", m.flag("head_bias")}};
 }
 
 }  // namespace adder

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <limits>
@@ -182,25 +183,56 @@ const SafetensorsFolder::Item* SafetensorsFolder::find(const std::string& name) 
 
 // ---- writing ----------------------------------------------------------------------------------------------
 
+namespace {
+
+uint16_t to_bf16(float x) {
+  const uint32_t bits = std::bit_cast<uint32_t>(x);
+  if (std::isnan(x)) return uint16_t(bits >> 16 | 0x40u);  // the cut may not leave an infinity
+  return uint16_t((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+}
+
+// A tensor as its bytes will stand in the file.
+struct Stored {
+  const std::string* name;
+  Tensor value;
+  bool bf16;
+
+  size_t width() const { return bf16 ? 2 : bytes_of(value.dtype()); }
+  size_t bytes() const { return size_t(value.size()) * width(); }
+  const char* dtype() const {
+    if (bf16) return "BF16";
+    return value.dtype() == DType::f32 ? "F32" : value.dtype() == DType::f64 ? "F64" : "I32";
+  }
+  void write(DurableFile& file, uint64_t at) const {
+    if (!bf16) return file.write_at(at, value.raw(), bytes());
+    std::vector<uint16_t> halves(size_t(value.size()));
+    std::transform(value.data<float>(), value.data<float>() + value.size(), halves.begin(), to_bf16);
+    file.write_at(at, halves.data(), bytes());
+  }
+};
+
+}  // namespace
+
 void write_safetensors(const std::string& path, const std::vector<std::pair<std::string, Tensor>>& tensors,
-                       const std::map<std::string, std::string>& metadata) {
+                       const std::map<std::string, std::string>& metadata,
+                       const std::set<std::string>& in_bf16) {
+  std::vector<Stored> order;
+  for (const auto& [name, value] : tensors)
+    order.push_back({&name, value.contiguous() ? value : value.clone(), in_bf16.contains(name)});
   // Wide types first: then each tensor is aligned to its own size.
-  std::vector<const std::pair<std::string, Tensor>*> order;
-  for (const auto& tensor : tensors) order.push_back(&tensor);
-  std::stable_sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
-    return bytes_of(a->second.dtype()) > bytes_of(b->second.dtype());
-  });
+  std::stable_sort(order.begin(), order.end(),
+                   [](const Stored& a, const Stored& b) { return a.width() > b.width(); });
 
   nlohmann::ordered_json header = nlohmann::ordered_json::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
   uint64_t end = 0;
-  for (const auto* item : order) {
-    const auto& [name, value] = *item;
-    if (header.contains(name)) throw Error("[safetensors] two tensors are named " + in_quotes(name));
+  for (const Stored& item : order) {
+    if (header.contains(*item.name))
+      throw Error("[safetensors] two tensors are named " + in_quotes(*item.name));
     const uint64_t begin = end;
-    end += uint64_t(value.size()) * bytes_of(value.dtype());
-    const char* dtype = value.dtype() == DType::f32 ? "F32" : value.dtype() == DType::f64 ? "F64" : "I32";
-    header[name] = {{"dtype", dtype}, {"shape", value.shape()}, {"data_offsets", {begin, end}}};
+    end += item.bytes();
+    header[*item.name] = {
+        {"dtype", item.dtype()}, {"shape", item.value.shape()}, {"data_offsets", {begin, end}}};
   }
   std::string text = header.dump();
   while (text.size() % 8 != 0) text += ' ';
@@ -210,11 +242,9 @@ void write_safetensors(const std::string& path, const std::vector<std::pair<std:
   file.write_at(0, &length, sizeof length);
   file.write_at(8, text.data(), text.size());
   uint64_t at = 8 + length;
-  for (const auto* item : order) {
-    const Tensor value = item->second.contiguous() ? item->second : item->second.clone();
-    const size_t bytes = size_t(value.size()) * bytes_of(value.dtype());
-    file.write_at(at, value.raw(), bytes);
-    at += bytes;
+  for (const Stored& item : order) {
+    item.write(file, at);
+    at += item.bytes();
   }
   file.commit();
 }

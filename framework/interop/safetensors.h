@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -73,9 +74,11 @@ class SafetensorsFolder {
   std::map<std::string, Item> items_;
 };
 
-// Writes tensors (float32 as F32, float64 as F64, int32 as I32), wide types first, whole or not at all.
+// Writes tensors (float32 as F32, float64 as F64, int32 as I32), wide types first, whole or not at all. Those
+// named in `in_bf16` are float32 and become BF16, rounded to the nearest, ties to even.
 void write_safetensors(const std::string& path, const std::vector<std::pair<std::string, Tensor>>& tensors,
-                       const std::map<std::string, std::string>& metadata = {{"format", "pt"}});
+                       const std::map<std::string, std::string>& metadata = {{"format", "pt"}},
+                       const std::set<std::string>& in_bf16 = {});
 
 // A name from a foreign file for a message: in quotes, control characters escaped, cut at 200 bytes.
 std::string in_quotes(const std::string& name);
