@@ -139,6 +139,50 @@ struct AffineComplexDiagonal {
   static HWY_INLINE bool sound(const State& s) { return finite(s.re) && finite(s.im); }
 };
 
+// x -> x A + b for rows x of n elements, A dense; over numbers T, not over V. n is known at run time only, so elements
+// lie in the caller's memory, and results go where they are told to, apart from the arguments.
+template <class T>
+struct AffineDense {
+  struct Element {
+    const T *a, *b;  // [n, n] in rows, [n]
+  };
+  int64_t n;
+
+  HWY_INLINE void identity(T* a, T* b) const {
+    for (int64_t i = 0; i < n * n; ++i) a[i] = i / n == i % n ? T(1) : T(0);
+    for (int64_t i = 0; i < n; ++i) b[i] = 0;
+  }
+  HWY_INLINE void combine(const Element& earlier, const Element& later, T* a, T* b) const {
+    int64_t i = 0;
+    for (; i + 4 <= n; i += 4) rows<4>(earlier.a + i * n, later.a, nullptr, a + i * n);
+    for (; i < n; ++i) rows<1>(earlier.a + i * n, later.a, nullptr, a + i * n);
+    apply(later, earlier.b, b);
+  }
+  HWY_INLINE void apply(const Element& e, const T* x, T* out) const { rows<1>(x, e.a, e.b, out); }
+  // As of AffineDiagonal: a product of many matrices can overflow where the states stay small.
+  HWY_INLINE bool sound(const T* x) const {
+    bool all = true;
+    for (int64_t i = 0; i < n; ++i) all = all && finite(x[i]);
+    return all;
+  }
+
+ private:
+  // out[r] = start + x[r] m: each element one chain in increasing k
+  template <int Rows>
+  HWY_INLINE void rows(const T* x, const T* m, const T* start, T* out) const {
+    for (int64_t j = 0; j < n; j += kLanes<T>) {
+      const int64_t left = n - j;
+      Vec<T> sum[Rows];
+      for (int r = 0; r < Rows; ++r) sum[r] = start ? load(start + j, left) : zero<T>();
+      for (int64_t k = 0; k < n; ++k) {
+        const auto row = load(m + k * n + j, left);
+        for (int r = 0; r < Rows; ++r) sum[r] = fma(set(x[r * n + k]), row, sum[r]);
+      }
+      for (int r = 0; r < Rows; ++r) store(out + r * n + j, sum[r], left);
+    }
+  }
+};
+
 // Op within documents: a step that starts one forgets what came before it.
 template <class Op>
 struct Segmented {

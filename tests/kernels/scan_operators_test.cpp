@@ -193,6 +193,58 @@ TEST(ScanOperators, SoundMeansFinite) {
   }
 }
 
+// ---- AffineDense, whose elements lie in memory ------------------------------------------------------------
+
+struct Affine {
+  Numbers a, b;
+  AffineDense<double>::Element element() const { return {a.data(), b.data()}; }
+};
+
+Affine draw_affine(int64_t n, uint64_t seed) {
+  const adder::Random random(seed, "scan test");
+  Affine e{Numbers(size_t(n * n)), Numbers(size_t(n))};
+  for (size_t i = 0; i < e.a.size(); ++i) e.a[i] = random.normal(i) / std::sqrt(double(n));
+  for (size_t i = 0; i < e.b.size(); ++i) e.b[i] = random.normal(1000000 + i);
+  return e;
+}
+
+Affine combined(const AffineDense<double>& op, const Affine& earlier, const Affine& later) {
+  Affine r{Numbers(earlier.a.size()), Numbers(earlier.b.size())};
+  op.combine(earlier.element(), later.element(), r.a.data(), r.b.data());
+  return r;
+}
+
+Numbers applied(const AffineDense<double>& op, const Affine& e, const Numbers& x) {
+  Numbers r(x.size());
+  op.apply(e.element(), x.data(), r.data());
+  return r;
+}
+
+TEST(ScanOperators, AffineDenseIsAssociativeAndHasAnIdentity) {
+  for (int64_t n : {1, 2, 3, 5, 8, 19}) {
+    const AffineDense<double> op{n};
+    const Affine x = draw_affine(n, 1), y = draw_affine(n, 2), z = draw_affine(n, 3);
+    const Affine left = combined(op, combined(op, x, y), z), right = combined(op, x, combined(op, y, z));
+    expect_near(left.a, right.a, "associative, A");
+    expect_near(left.b, right.b, "associative, b");
+    Affine one = x;
+    op.identity(one.a.data(), one.b.data());
+    for (const Affine& same : {combined(op, one, x), combined(op, x, one)}) {
+      expect_near(same.a, x.a, "identity, A");
+      expect_near(same.b, x.b, "identity, b");
+    }
+    expect_near(applied(op, combined(op, x, y), z.b), applied(op, y, applied(op, x, z.b)), "action");
+  }
+}
+
+// (1, 2) [[3, 4], [5, 6]] + (10, 20)
+TEST(ScanOperators, AffineDenseTakesRows) {
+  const AffineDense<double> op{2};
+  EXPECT_EQ(applied(op, {{3, 4, 5, 6}, {10, 20}}, {1, 2}), (Numbers{23, 36}));
+  EXPECT_TRUE(op.sound(Numbers{1, 2}.data()));
+  EXPECT_FALSE(op.sound(Numbers{1, NAN}.data()));
+}
+
 }  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace kernels
