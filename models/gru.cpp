@@ -13,10 +13,13 @@ void GruOptions::fields(Fields& f) {
   f.choice("initialization", initialization, {"uniform", "gaussian", "orthogonal"},
            "start of weight_hh: U(-1/sqrt(H), 1/sqrt(H)), N(0, 1/H), or each gate's rows orthogonal");
   f("fused", fused, "all steps as one op; false: step by step, op by op");
+  RecurrenceOptions::fields(f);
 }
 
 Gru::Gru(const ModelConfig& config, const GruOptions& o, const ParameterScope& scope)
-    : hidden_(o.d_hidden ? o.d_hidden : config.d_model), fused_(o.fused) {
+    : hidden_(o.d_hidden ? o.d_hidden : config.d_model),
+      fused_(o.fused),
+      recurrence_("gru", ops::DeerCell::gru, o, hidden_, fused_) {
   const Initializer uniform = init::linear_default(hidden_);
   p_ = declare_recurrent(scope, {config.d_model, hidden_, 3, config.n_layers},
                          {recurrent_weight(o.initialization, hidden_), uniform, uniform});
@@ -24,6 +27,8 @@ Gru::Gru(const ModelConfig& config, const GruOptions& o, const ParameterScope& s
 
 Var Gru::forward(Pass& pass, const Var& x, MixerState& state, const Stretch& at) const {
   if (!fused_) return output_projection(pass, p_, step_by_step(pass, x, state, at.resets));
+  if (!recurrence_.sequential(x))
+    return output_projection(pass, p_, recurrence_.forward(pass, p_, x, state, at.resets));
   const auto r = ops::gru(input_projection(pass, p_, x), use(pass, *p_.weight_hh), use(pass, *p_.bias_hh),
                           state.empty() ? Var() : state[0], at.resets);
   state = {r.last};

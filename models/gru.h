@@ -4,11 +4,11 @@
 // W_ih x is one product for all steps. H = d_hidden.
 #pragma once
 #include "framework/config/model_config.h"
-#include "models/recurrent_init.h"
+#include "models/recurrence.h"
 
 namespace adder {
 
-struct GruOptions : Options {
+struct GruOptions : Options, RecurrenceOptions {
   int64_t d_hidden = 0;
   std::string initialization = "uniform";
   bool fused = true;
@@ -28,6 +28,7 @@ class Gru : public Mixer {
   int64_t hidden_;
   bool fused_;
   RecurrentParameters p_;
+  Recurrence recurrence_;
 };
 
 }  // namespace adder

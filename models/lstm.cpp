@@ -46,10 +46,13 @@ void LstmOptions::fields(Fields& f) {
   f("chrono_steps", chrono_steps, "gate biases start for dependencies of up to this many steps; 0: off",
     count_range(0));
   f("fused", fused, "all steps as one op; false: step by step, op by op");
+  RecurrenceOptions::fields(f);
 }
 
 Lstm::Lstm(const ModelConfig& config, const LstmOptions& o, const ParameterScope& scope)
-    : hidden_(o.d_hidden ? o.d_hidden : config.d_model), fused_(o.fused) {
+    : hidden_(o.d_hidden ? o.d_hidden : config.d_model),
+      fused_(o.fused),
+      recurrence_("lstm", ops::DeerCell::lstm, o, hidden_, fused_) {
   if (o.chrono_steps == 1) throw UsageError("[lstm] chrono_steps is 1, expected 0 (off) or at least 2");
   p_ = declare_recurrent(scope, {config.d_model, hidden_, 4, config.n_layers},
                          {recurrent_weight(o.initialization, hidden_), input_bias(o, hidden_),
@@ -58,6 +61,8 @@ Lstm::Lstm(const ModelConfig& config, const LstmOptions& o, const ParameterScope
 
 Var Lstm::forward(Pass& pass, const Var& x, MixerState& state, const Stretch& at) const {
   if (!fused_) return output_projection(pass, p_, step_by_step(pass, x, state, at.resets));
+  if (!recurrence_.sequential(x))
+    return output_projection(pass, p_, recurrence_.forward(pass, p_, x, state, at.resets));
   const bool fresh = state.empty();
   const auto r = ops::lstm(input_projection(pass, p_, x), use(pass, *p_.weight_hh), use(pass, *p_.bias_hh),
                            fresh ? Var() : state[0], fresh ? Var() : state[1], at.resets);

@@ -6,11 +6,11 @@
 // are log(U[1, T-1]), the input gates' minus that (b_hh is 0 there).
 #pragma once
 #include "framework/config/model_config.h"
-#include "models/recurrent_init.h"
+#include "models/recurrence.h"
 
 namespace adder {
 
-struct LstmOptions : Options {
+struct LstmOptions : Options, RecurrenceOptions {
   int64_t d_hidden = 0;
   std::string initialization = "uniform";
   double forget_bias = 1;
@@ -33,6 +33,7 @@ class Lstm : public Mixer {
   int64_t hidden_;
   bool fused_;
   RecurrentParameters p_;
+  Recurrence recurrence_;
 };
 
 }  // namespace adder

@@ -12,10 +12,14 @@ void RnnOptions::fields(Fields& f) {
   f.choice("initialization", initialization, {"uniform", "gaussian", "orthogonal", "identity"},
            "start of weight_hh: U(-1/sqrt(H), 1/sqrt(H)), N(0, 1/H), orthogonal, or the identity");
   f("fused", fused, "all steps as one op; false: step by step, op by op");
+  RecurrenceOptions::fields(f);
 }
 
 Rnn::Rnn(const ModelConfig& config, const RnnOptions& o, const ParameterScope& scope)
-    : hidden_(o.d_hidden ? o.d_hidden : config.d_model), relu_(o.nonlinearity == "relu"), fused_(o.fused) {
+    : hidden_(o.d_hidden ? o.d_hidden : config.d_model),
+      relu_(o.nonlinearity == "relu"),
+      fused_(o.fused),
+      recurrence_("rnn", relu_ ? ops::DeerCell::rnn_relu : ops::DeerCell::rnn_tanh, o, hidden_, fused_) {
   const Initializer uniform = init::linear_default(hidden_);
   p_ = declare_recurrent(scope, {config.d_model, hidden_, 1, config.n_layers},
                          {recurrent_weight(o.initialization, hidden_), uniform, uniform});
@@ -23,6 +27,8 @@ Rnn::Rnn(const ModelConfig& config, const RnnOptions& o, const ParameterScope& s
 
 Var Rnn::forward(Pass& pass, const Var& x, MixerState& state, const Stretch& at) const {
   if (!fused_) return output_projection(pass, p_, step_by_step(pass, x, state, at.resets));
+  if (!recurrence_.sequential(x))
+    return output_projection(pass, p_, recurrence_.forward(pass, p_, x, state, at.resets));
   const auto r = ops::rnn(input_projection(pass, p_, x), use(pass, *p_.weight_hh), use(pass, *p_.bias_hh),
                           state.empty() ? Var() : state[0], at.resets,
                           relu_ ? ops::RnnActivation::relu : ops::RnnActivation::tanh);

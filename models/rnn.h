@@ -3,11 +3,11 @@
 // W_ih x is one product for all steps. H = d_hidden.
 #pragma once
 #include "framework/config/model_config.h"
-#include "models/recurrent_init.h"
+#include "models/recurrence.h"
 
 namespace adder {
 
-struct RnnOptions : Options {
+struct RnnOptions : Options, RecurrenceOptions {
   int64_t d_hidden = 0;
   std::string nonlinearity = "tanh";
   std::string initialization = "uniform";
@@ -28,6 +28,7 @@ class Rnn : public Mixer {
   int64_t hidden_;
   bool relu_, fused_;
   RecurrentParameters p_;
+  Recurrence recurrence_;
 };
 
 }  // namespace adder

@@ -37,6 +37,11 @@ RunObserver::RunObserver(const TrainingRun& run, bool quiet, std::function<bool(
 
 void RunObserver::on_step(const StepReport& report) {
   last_step_ = report;
+  for (const std::string& text : report.readings.warnings()) {
+    if (!warned_.insert(text).second) continue;
+    progress_.clear();
+    warn("step " + std::to_string(report.step) + ": " + text);
+  }
   progress_.step(report);
 }
 

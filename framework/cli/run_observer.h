@@ -2,6 +2,8 @@
 #pragma once
 #include <functional>
 #include <optional>
+#include <set>
+#include <string>
 
 #include "framework/cli/progress.h"
 #include "framework/cli/training_run.h"
@@ -29,6 +31,7 @@ class RunObserver : public TrainingObserver {
   std::function<bool()> stop_;
   Progress progress_;
   std::optional<StepReport> last_step_;
+  std::set<std::string> warned_;  // each is said once
   std::optional<double> last_evaluation_;
   std::string last_checkpoint_;
 };

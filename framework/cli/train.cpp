@@ -114,6 +114,8 @@ JsonValue result_json(const Trainer& trainer, const RunObserver& observer, const
   result.set("tokens", trainer.tokens());
   result.set("seconds", seconds);
   if (observer.last_step()) result.set("train_loss", observer.last_step()->loss);
+  if (observer.last_step())
+    for (const auto& [name, value] : observer.last_step()->readings.values()) result.set(name, value);
   if (observer.last_evaluation()) result.set("eval_loss", *observer.last_evaluation());
   if (best.step >= 0) {
     result.set("best_step", best.step);
@@ -130,6 +132,9 @@ std::string result_line(const Trainer& trainer, const RunObserver& observer, con
   if (observer.last_step())
     line += " in " + duration(seconds) + "; train loss " + decimals(observer.last_step()->loss, 4);
   if (observer.last_evaluation()) line += ", validation loss " + decimals(*observer.last_evaluation(), 4);
+  if (observer.last_step())
+    for (const auto& [name, value] : observer.last_step()->readings.values())
+      line += ", " + name + " " + significant(value, 3);
   const Best best = best_of(folder);
   if (best.step >= 0) line += " (best " + decimals(best.loss, 4) + " at step " + with_commas(best.step) + ")";
   return line;

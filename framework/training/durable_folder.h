@@ -1,5 +1,5 @@
 // A folder that is there whole or not at all: filled under a temporary name beside the final one, its files
-// durable (durable_file.h), then renamed.
+// durable (durable_file.h), then renamed. A killed writer leaves `<name>.<pid>.adder-tmp` behind.
 #pragma once
 #include <string>
 

@@ -49,6 +49,7 @@ class Loop {
     Metrics metrics = {{"train/loss", r.loss}, {"grad_norm", r.grad_norm}, {"learning_rate", r.learning_rate},
                        {"tokens", double(r.tokens)}, {"seconds", r.seconds}};
     if (r.z_loss) metrics.insert(metrics.begin() + 1, {"z_loss", *r.z_loss});
+    for (const auto& reading : r.readings.values()) metrics.push_back(reading);
     metrics_.write(r.step, metrics);
   }
 

@@ -91,12 +91,13 @@ Trainer::Sums Trainer::accumulate_gradients(bool require_finite) {
   const TrainingConfig& t = config_.training;
   const int64_t parts = t.accumulate;
   model_->parameters().clear_gradients();
-  Sums sums{.loss = 0, .z_loss = 0, .state = carried_};
+  Sums sums{.loss = 0, .z_loss = 0, .state = carried_, .readings = {}};
   for (int64_t micro = 0; micro < parts; ++micro) {
     const Batch batch = batches_.at(step_, micro);
     Tape tape;
     tape.require_finite(require_finite);
     Pass pass{.tape = &tape, .training = true, .seed = uint64_t(config_.seed), .step = uint64_t(step_ * parts + micro)};
+    pass.readings = &sums.readings;
     State state;
     if (t.state == "carry" && batches_.continues(step_, micro)) state = sums.state;
     const Var logits = model_->forward(pass, {batch.ids, batch.resets}, state);
@@ -134,6 +135,7 @@ StepReport Trainer::step() {
   carried_ = std::move(sums.state);
   report.step = ++step_;
   report.tokens = tokens_;
+  report.readings = std::move(sums.readings);
   report.seconds = seconds_since(start);
   return report;
 }

@@ -24,6 +24,7 @@ struct StepReport {
   double learning_rate = 0;
   int64_t tokens = 0;          // seen since the beginning of the run
   double seconds = 0;          // that this step took
+  Readings readings = {};      // what the model tells of itself
 };
 
 // The lowest evaluation loss so far.
@@ -67,6 +68,7 @@ class Trainer {
   struct Sums {
     double loss = 0, z_loss = 0;  // means over the step's micro-batches
     State state;                  // after the last of them
+    Readings readings;
   };
   Sums accumulate_gradients(bool require_finite);
   std::vector<NamedTensor> stored_state() const;

@@ -55,6 +55,16 @@ TEST(CheckModel, TheSkeletonsSwitches) {
   expect_all("kinks", small("mamba", R"(, "activation": "relu", "output": "linear", "mlp": "relu_squared")"));
 }
 
+TEST(CheckModel, RecurrencesInParallelOverTime) {
+  for (const char* recurrence : {"deer", "quasi_deer"})
+    for (const char* architecture : {"rnn", "gru", "lstm"})
+      expect_all(std::string(architecture) + " by " + recurrence,
+                 parse_config(R"({"model": {"n_layers": 1, "d_model": 6, "architecture": ")" + std::string(architecture) +
+                                  R"(", "recurrence": ")" + recurrence + "\"}}",
+                              architecture, {}, model_registry(), Use::stored)
+                     .model);
+}
+
 // ---- failure injection ----------------------------------------------------------------------------------
 
 enum class Fault {

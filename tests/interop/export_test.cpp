@@ -157,6 +157,7 @@ TEST(Export, WhatIsNoPartOfTheModelIsNoHindrance) {
       R"("architecture": "gru", "d_model": 8, "n_layers": 1, "norm": "none", "residual": false)";
   EXPECT_EQ(folder_of(loaded_model(gru + R"(, "fused": false, "initialization": "orthogonal")")).format,
             "torch");
+  EXPECT_EQ(folder_of(loaded_model(gru + R"(, "recurrence": "deer", "deer_tolerance": 1e-3)")).format,
             "torch");
 }
 
