@@ -1,6 +1,7 @@
-// A register tile of kRows rows by two vectors of columns; B packed into panels of two vectors' width, k-major, so that
-// the inner loop reads it in order. A is read in place by broadcasts. K is cut into blocks (the chain goes on through C),
-// so that a panel stays in L1/L2. Tasks are (row block, panel group), cut by shape alone.
+// A register tile of a few rows by three vectors of columns. B is packed into panels of three vectors' width, k-major, so
+// that the inner loop reads it in order; where few rows use it, it is read where it lies. A is read in place by broadcasts,
+// unless its rows run down memory (a weight's gradient): then tiles of it are packed. K is cut into blocks (the chain goes
+// on through C), so that a block of A and a panel stay in the second-level cache.
 #include "kernels/matmul/matmul.h"
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/matmul/cpu.cpp"
 #include "hwy/foreach_target.h"
+#include "hwy/cache_control.h"
 #include "kernels/simd.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -17,28 +19,33 @@ namespace kernels {
 namespace HWY_NAMESPACE {
 namespace {
 
-// 28 accumulators + 2 of B + 1 broadcast of the 32 AVX-512 registers; 12 + 2 + 1 of AVX2's 16.
-constexpr int kTileRows = HWY_TARGET == HWY_AVX3 ? 14 : 6;
-constexpr int64_t kDepth = 384;                 // k block: a float panel of 384 x 32 is 48 KB
-constexpr int64_t kSharedElements = 1 << 20;    // B up to this size is packed once, for all tasks
-constexpr double kTaskFlops = 6e6;              // about 25 us of one core
+// 24 accumulators, 3 of B and a broadcast of AVX-512's 32 registers; 12, 3 and 1 of AVX2's 16.
+constexpr int kRows = HWY_TARGET == HWY_AVX3 ? 8 : 4;
+constexpr int kVectors = 3;
+constexpr int64_t kBlockRows = 224;                     // rows of A that a panel meets in turn
+constexpr int64_t kMostDepth = 512;                     // of a k block
+constexpr int64_t kTogether = 12 * kVectors;            // vectors of columns that a task packs at a time
+constexpr int64_t kDirectRows = 256, kDirectDepth = 4096;  // up to these B is read where it lies, if it can be
+constexpr int64_t kPanelsPerTile = 6;                   // from these many panels on packing A's tiles pays
+constexpr double kTaskFlops = 1e6;                      // the least that is worth a task of its own, 5 us
+constexpr double kLongTask = 100e6;                     // from here on two tasks a thread, lest one wait for the other
+constexpr int64_t kPrefetchFrom = 32 << 10;             // bytes of a panel that outgrows the first-level cache
+constexpr int64_t kPrefetchAhead = 8;                   // steps of k
 
 template <class T>
-constexpr int64_t kPanel = 2 * kNativeLanes<T>;
+constexpr int64_t kPanel = kVectors * kNativeLanes<T>;
 
-// out[k][j] = B[k][j] for j < width; the panel's other columns are 0
+// out[k][j] = B[k][j] for j < width, filled with zeros to whole vectors
 template <class T>
 void pack_rows(const T* b, int64_t b_row, int64_t depth, int64_t width, T* out) {
   const Tag<T> d;
-  if (width == kPanel<T>) {
-    for (int64_t k = 0; k < depth; ++k, b += b_row, out += kPanel<T>) {
-      hn::StoreU(hn::LoadU(d, b), d, out);
-      hn::StoreU(hn::LoadU(d, b + kNativeLanes<T>), d, out + kNativeLanes<T>);
-    }
-    return;
+  constexpr int64_t n = kNativeLanes<T>;
+  const int64_t whole = width / n * n;
+  const auto last = hn::FirstN(d, size_t(width - whole));
+  for (int64_t k = 0; k < depth; ++k, b += b_row, out += kPanel<T>) {
+    for (int64_t j = 0; j < whole; j += n) hn::StoreU(hn::LoadU(d, b + j), d, out + j);
+    if (whole < width) hn::StoreU(hn::MaskedLoad(last, d, b + whole), d, out + whole);
   }
-  for (int64_t k = 0; k < depth; ++k, b += b_row, out += kPanel<T>)
-    for (int64_t j = 0; j < kPanel<T>; ++j) out[j] = j < width ? b[j] : T(0);
 }
 
 // Transposes a 4x4 (float) or 2x2 (double) block: rows of w become columns of out.
@@ -70,164 +77,230 @@ HWY_INLINE void transpose_block(const double* w, int64_t w_row, double* out, int
 }
 #endif
 
-// out[k][j] = B[k][j] where column j of B is a contiguous row of memory, b_col apart
+// The same where column j of B is a contiguous row of memory, b_col apart
 template <class T>
 void pack_columns(const T* b, int64_t b_col, int64_t depth, int64_t width, T* out) {
-  constexpr int64_t step = 16 / int64_t(sizeof(T));
-  const int64_t whole_k = depth / step * step, whole_j = width / step * step;
+  constexpr int64_t step = 16 / int64_t(sizeof(T)), n = kNativeLanes<T>;
+  const int64_t whole_k = depth / step * step, whole_j = width / step * step, filled = (width + n - 1) / n * n;
   for (int64_t k = 0; k < whole_k; k += step)
     for (int64_t j = 0; j < whole_j; j += step)
       transpose_block(b + j * b_col + k, b_col, out + k * kPanel<T> + j, kPanel<T>);
-  for (int64_t j = 0; j < kPanel<T>; ++j)
+  for (int64_t j = 0; j < filled; ++j)
     for (int64_t k = j < whole_j ? whole_k : 0; k < depth; ++k)
       out[k * kPanel<T> + j] = j < width ? b[j * b_col + k] : T(0);
 }
 
+// Tiles of kRows rows of A, k-major: out[tile][k][row]; two tiles at a time share a cache line. For an A whose columns
+// are contiguous.
 template <class T>
-void pack(const MatMul<T>& p, int64_t k, int64_t depth, int64_t panel, T* out) {
-  const int64_t first = panel * kPanel<T>, width = std::min(kPanel<T>, p.n - first);
-  const T* b = p.b + k * p.b_row + first * p.b_col;
-  if (p.b_col == 1) pack_rows(b, p.b_row, depth, width, out);
-  else pack_columns(b, p.b_col, depth, width, out);
+void pack_tiles(const MatMul<T>& p, int64_t first, int64_t last, int64_t k, int64_t depth, T* out) {
+  const int64_t size = kRows * depth;
+  for (; first + kRows <= last; first += 2 * kRows, out += 2 * size) {
+    const bool both = first + 2 * kRows <= last;
+    const T* a = p.a + first * p.a_row + k * p.a_col;
+    for (int64_t i = 0; i < depth; ++i, a += p.a_col) {
+      std::copy_n(a, kRows, out + i * kRows);
+      if (both) std::copy_n(a + kRows, kRows, out + size + i * kRows);
+    }
+  }
 }
 
 template <class T>
 struct Tile {
   const T* a;
   int64_t a_row, a_col, depth;
-  const T* panel;
+  const T* b;
+  int64_t b_row;
   T* c;
-  int64_t c_row, width;
-  bool from_c;          // the chain goes on from C
-  const T* bias;        // else it begins here, or at 0
+  int64_t c_row, width;  // columns, more than (vectors - 1) * lanes
+  bool from_c;           // the chain goes on from C
+  const T* bias;         // else it begins here, or at 0
 };
 
-template <class T>
-HWY_INLINE void store_row(T* c, int64_t width, Native<T> low, Native<T> high) {
+// The first `width` of a row's vectors; the others are 0.
+template <class T, int V>
+HWY_INLINE void load_row(const T* p, int64_t width, Native<T> (&x)[V]) {
   const Tag<T> d;
   constexpr int64_t n = kNativeLanes<T>;
-  if (HWY_LIKELY(width == 2 * n)) {
-    hn::StoreU(low, d, c);
-    hn::StoreU(high, d, c + n);
-    return;
-  }
-  hn::BlendedStore(low, hn::FirstN(d, size_t(std::min(width, n))), d, c);
-  if (width > n) hn::BlendedStore(high, hn::FirstN(d, size_t(width - n)), d, c + n);
+#pragma GCC unroll 3
+  for (int v = 0; v + 1 < V; ++v) x[v] = hn::LoadU(d, p + v * n);
+  const int64_t left = width - (V - 1) * n;
+  x[V - 1] = HWY_LIKELY(left == n) ? hn::LoadU(d, p + (V - 1) * n)
+                                   : hn::MaskedLoad(hn::FirstN(d, size_t(left)), d, p + (V - 1) * n);
 }
 
-template <class T>
-HWY_INLINE void load_row(const T* c, int64_t width, Native<T>& low, Native<T>& high) {
+template <class T, int V>
+HWY_INLINE void store_row(T* p, int64_t width, const Native<T> (&x)[V]) {
   const Tag<T> d;
   constexpr int64_t n = kNativeLanes<T>;
-  if (HWY_LIKELY(width == 2 * n)) {
-    low = hn::LoadU(d, c);
-    high = hn::LoadU(d, c + n);
-    return;
-  }
-  low = hn::MaskedLoad(hn::FirstN(d, size_t(std::min(width, n))), d, c);
-  high = width > n ? hn::MaskedLoad(hn::FirstN(d, size_t(width - n)), d, c + n) : hn::Zero(d);
+#pragma GCC unroll 3
+  for (int v = 0; v + 1 < V; ++v) hn::StoreU(x[v], d, p + v * n);
+  const int64_t left = width - (V - 1) * n;
+  if (HWY_LIKELY(left == n)) hn::StoreU(x[V - 1], d, p + (V - 1) * n);
+  else hn::BlendedStore(x[V - 1], hn::FirstN(d, size_t(left)), d, p + (V - 1) * n);
 }
 
-template <class T, int Rows>
-void multiply_tile(const Tile<T>& t) {
+// Where B lies: packed, in panels that the first-level cache holds or that are fetched ahead, or in its own rows.
+enum class Source { near, far, direct };
+
+template <class T, int Rows, int V, Source kSource>
+HWY_NOINLINE void multiply_tile(const Tile<T>& t) {
   const Tag<T> d;
+  const int64_t b_row = kSource == Source::direct ? t.b_row : kPanel<T>;
   constexpr int64_t n = kNativeLanes<T>;
-  Native<T> low[Rows], high[Rows];
-#pragma GCC unroll 16
+  Native<T> sum[Rows][V];
+#pragma GCC unroll 8
   for (int i = 0; i < Rows; ++i) {
-    if (t.from_c) load_row<T>(t.c + i * t.c_row, t.width, low[i], high[i]);
-    else if (t.bias) load_row<T>(t.bias, t.width, low[i], high[i]);
-    else low[i] = high[i] = hn::Zero(d);
+    if (t.from_c) load_row<T, V>(t.c + i * t.c_row, t.width, sum[i]);
+    else if (t.bias) load_row<T, V>(t.bias, t.width, sum[i]);
+    else
+#pragma GCC unroll 3
+      for (int v = 0; v < V; ++v) sum[i][v] = hn::Zero(d);
   }
-  const T *a = t.a, *b = t.panel;
+  const T *a = t.a, *b = t.b;
   const int64_t row = t.a_row;
-  for (int64_t k = 0; k < t.depth; ++k, a += t.a_col, b += 2 * n) {
-    const auto b0 = hn::LoadU(d, b), b1 = hn::LoadU(d, b + n);
-#pragma GCC unroll 16
+#pragma GCC unroll 2
+  for (int64_t k = 0; k < t.depth; ++k, a += t.a_col, b += b_row) {
+    Native<T> x[V];
+#pragma GCC unroll 3
+    for (int v = 0; v < V; ++v) {
+      x[v] = hn::LoadU(d, b + v * n);
+      if constexpr (kSource == Source::far) hwy::Prefetch(b + kPrefetchAhead * kPanel<T> + v * n);
+    }
+#pragma GCC unroll 8
     for (int i = 0; i < Rows; ++i) {
-      const auto x = hn::Set(d, a[i * row]);
-      low[i] = hn::MulAdd(x, b0, low[i]);
-      high[i] = hn::MulAdd(x, b1, high[i]);
+      const auto factor = hn::Set(d, a[i * row]);
+#pragma GCC unroll 3
+      for (int v = 0; v < V; ++v) sum[i][v] = hn::MulAdd(factor, x[v], sum[i][v]);
     }
   }
-#pragma GCC unroll 16
-  for (int i = 0; i < Rows; ++i) store_row<T>(t.c + i * t.c_row, t.width, low[i], high[i]);
+#pragma GCC unroll 8
+  for (int i = 0; i < Rows; ++i) store_row<T, V>(t.c + i * t.c_row, t.width, sum[i]);
 }
 
-template <class T, int Rows = kTileRows>
-void multiply_rows(const Tile<T>& t, int64_t rows) {
-  if constexpr (Rows > 1)
-    if (rows < Rows) return multiply_rows<T, Rows - 1>(t, rows);
-  multiply_tile<T, Rows>(t);
-}
-
-// Rows [first, last) times one packed panel of one k block.
-template <class T>
-void multiply_panel(const MatMul<T>& p, int64_t first, int64_t last, int64_t k, int64_t depth, int64_t panel,
-                    const T* packed) {
-  const int64_t column = panel * kPanel<T>;
-  Tile<T> t{.a = nullptr, .a_row = p.a_row, .a_col = p.a_col, .depth = depth, .panel = packed, .c = nullptr,
-            .c_row = p.c_row, .width = std::min(kPanel<T>, p.n - column), .from_c = p.accumulate || k > 0,
-            .bias = p.bias ? p.bias + column : nullptr};
-  for (int64_t i = first; i < last; i += kTileRows) {
-    t.a = p.a + i * p.a_row + k * p.a_col;
-    t.c = p.c + i * p.c_row + column;
-    multiply_rows<T>(t, std::min<int64_t>(kTileRows, last - i));
+// Rows [first, last) of the block, from a tile that begins with row `first`.
+template <class T, int V, int Rows>
+void multiply_rest(Tile<T> t, int64_t rows) {
+  if constexpr (Rows > 0) {
+    if (rows >= Rows) {
+      multiply_tile<T, Rows, V, Source::direct>(t);
+      t.a += Rows * t.a_row, t.c += Rows * t.c_row, rows -= Rows;
+    }
+    multiply_rest<T, V, Rows / 2>(t, rows);
   }
 }
 
-struct Split {
-  int64_t row_blocks, rows, groups, panels;  // rows a block, panels a group
+// A block of rows times a panel.
+template <class T, int V>
+void multiply_panel_rows(Tile<T> t, int64_t rows, int64_t tile_step, Source source, const Tile<T>& rest) {
+  for (; rows >= kRows; rows -= kRows) {
+    if (source == Source::near) multiply_tile<T, kRows, V, Source::near>(t);
+    else if (source == Source::far) multiply_tile<T, kRows, V, Source::far>(t);
+    else multiply_tile<T, kRows, V, Source::direct>(t);
+    t.a += tile_step, t.c += kRows * t.c_row;
+  }
+  Tile<T> last = rest;
+  last.c = t.c;
+  multiply_rest<T, V, kRows / 2>(last, rows);
+}
+
+// Columns of C that a task packs and multiplies together, in panels of up to three vectors, as even as can be.
+template <class T>
+struct Columns {
+  int64_t begin, end;
+  int64_t panels() const { return (end - begin + kPanel<T> - 1) / kPanel<T>; }
+  int64_t start(int64_t panel) const {  // of panel i; of panel panels() the end
+    constexpr int64_t n = kNativeLanes<T>;
+    const int64_t vectors = (end - begin + n - 1) / n;
+    return std::min(end, begin + vectors * panel / panels() * n);
+  }
 };
 
 template <class T>
-Split split(const MatMul<T>& p, bool shared) {
-  const int64_t panels = (p.n + kPanel<T> - 1) / kPanel<T>;
-  const double work = 2.0 * double(p.m) * double(p.n) * double(p.k) / (sizeof(T) == 4 ? 1 : 0.5);
-  const int64_t tasks = std::clamp<int64_t>(int64_t(work / kTaskFlops), 1, 64);
-  // Packing its own panels, a task wants many rows for them; with shared panels rows are cut first.
-  const int64_t max_blocks = std::max<int64_t>(1, p.m / (shared ? 2 * 14 : 512));
-  const int64_t blocks = std::min(tasks, max_blocks);
-  const int64_t groups = std::min(panels, (tasks + blocks - 1) / blocks);
-  const auto up = [](int64_t x, int64_t by) { return (x + by - 1) / by; };
-  const int64_t rows = up(up(p.m, blocks), kTileRows) * kTileRows, width = up(panels, groups);
-  return {up(p.m, rows), rows, up(panels, width), width};
+void pack(const MatMul<T>& p, int64_t k, int64_t depth, int64_t first, int64_t width, T* out) {
+  const T* b = p.b + k * p.b_row + first * p.b_col;
+  if (p.b_col == 1) pack_rows(b, p.b_row, depth, width, out);
+  else pack_columns(b, p.b_col, depth, width, out);
+}
+
+// Rows [first, last) times one panel over one k block. `tiles`: A's, packed, or null.
+template <class T>
+void multiply_panel(const MatMul<T>& p, int64_t first, int64_t last, int64_t k, int64_t depth, int64_t column,
+                    int64_t width, const T* packed, const T* tiles) {
+  const T* a = p.a + first * p.a_row + k * p.a_col;
+  Tile<T> t{.a = tiles ? tiles : a, .a_row = tiles ? 1 : p.a_row, .a_col = tiles ? kRows : p.a_col, .depth = depth,
+            .b = packed ? packed : p.b + k * p.b_row + column, .b_row = packed ? kPanel<T> : p.b_row,
+            .c = p.c + first * p.c_row + column, .c_row = p.c_row, .width = width, .from_c = p.accumulate || k > 0,
+            .bias = p.bias ? p.bias + column : nullptr};
+  Tile<T> rest = t;
+  rest.a = a + (last - first) / kRows * kRows * p.a_row, rest.a_row = p.a_row, rest.a_col = p.a_col;
+  const int64_t step = tiles ? kRows * depth : kRows * p.a_row;
+  const bool near = depth * kPanel<T> * int64_t(sizeof(T)) <= kPrefetchFrom;
+  const Source source = !packed ? Source::direct : near ? Source::near : Source::far;
+  if (width > 2 * kNativeLanes<T>) multiply_panel_rows<T, 3>(t, last - first, step, source, rest);
+  else if (width > kNativeLanes<T>) multiply_panel_rows<T, 2>(t, last - first, step, source, rest);
+  else multiply_panel_rows<T, 1>(t, last - first, step, source, rest);
+}
+
+// Whether A's tiles are packed: its columns are contiguous, and enough panels meet them.
+template <class T>
+bool packs_tiles(const MatMul<T>& p, const Columns<T>& columns) { return p.a_col != 1 && columns.panels() >= kPanelsPerTile; }
+
+// Whether B is read where it lies: few rows meet it, and whole vectors of it lie side by side.
+template <class T>
+bool reads_directly(const MatMul<T>& p, int64_t rows) {
+  return rows <= kDirectRows && p.b_col == 1 && p.n % kNativeLanes<T> == 0 && p.k <= kDirectDepth;
+}
+
+// Equal k blocks of at most kMostDepth.
+template <class T>
+int64_t depth_of(const MatMul<T>& p) {
+  const int64_t blocks = (p.k + kMostDepth - 1) / kMostDepth;
+  return ((p.k + blocks - 1) / blocks + 7) / 8 * 8;
 }
 
 template <class T>
-void multiply_shared(const MatMul<T>& p) {
-  const int64_t panels = (p.n + kPanel<T> - 1) / kPanel<T>;
-  T* packed = scratch<T>(size_t(panels * kPanel<T> * p.k), 0);  // panel after panel, each [k][kPanel]
-  const auto pack_panel = [&](int64_t i) { pack(p, 0, p.k, i, packed + i * p.k * kPanel<T>); };
-  const Split s = split(p, true);
-  if (s.row_blocks * s.groups == 1 || panels * kPanel<T> * p.k < (1 << 15))
-    for (int64_t i = 0; i < panels; ++i) pack_panel(i);
-  else
-    parallel_for(panels, pack_panel);
-  parallel_for(s.row_blocks * s.groups, [&](int64_t task) {
-    const int64_t first = task % s.row_blocks * s.rows, last = std::min(p.m, first + s.rows);
-    const int64_t begin = task / s.row_blocks * s.panels, end = std::min(panels, begin + s.panels);
-    for (int64_t k = 0; k < p.k; k += kDepth)
-      for (int64_t i = begin; i < end; ++i)
-        multiply_panel(p, first, last, k, std::min(kDepth, p.k - k), i, packed + (i * p.k + k) * kPanel<T>);
-  });
+void multiply_columns(const MatMul<T>& p, int64_t row, int64_t end, const Columns<T>& columns) {
+  const int64_t most = depth_of(p), panels = columns.panels();
+  const bool direct = reads_directly(p, end - row);
+  T* packed = direct ? nullptr : scratch<T>(size_t(panels * kPanel<T> * most), 0);
+  T* tiles = packs_tiles(p, columns) ? scratch<T>(size_t(kBlockRows * most), 1) : nullptr;
+  for (int64_t k = 0; k < p.k; k += most) {
+    const int64_t depth = std::min(most, p.k - k);
+    const auto panel = [&](int64_t i) { return packed ? packed + i * depth * kPanel<T> : nullptr; };
+    for (int64_t i = 0; packed && i < panels; ++i)
+      pack(p, k, depth, columns.start(i), columns.start(i + 1) - columns.start(i), panel(i));
+    for (int64_t first = row; first < end; first += kBlockRows) {
+      const int64_t last = std::min(end, first + kBlockRows);
+      if (tiles) pack_tiles(p, first, last, k, depth, tiles);
+      for (int64_t i = 0; i < panels; ++i)
+        multiply_panel(p, first, last, k, depth, columns.start(i), columns.start(i + 1) - columns.start(i), panel(i),
+                       static_cast<const T*>(tiles));
+    }
+  }
 }
 
+// Tasks are blocks of rows by groups of columns. No element depends on the cut, so it may heed the number of threads.
+struct Split {
+  int64_t blocks, groups;
+};
+
+// Of the grids with enough tasks the one that moves least: A is read once a group, B packed once a block.
 template <class T>
-void multiply_large(const MatMul<T>& p) {
-  const int64_t panels = (p.n + kPanel<T> - 1) / kPanel<T>;
-  const Split s = split(p, false);
-  parallel_for(s.row_blocks * s.groups, [&](int64_t task) {
-    const int64_t first = task % s.row_blocks * s.rows, last = std::min(p.m, first + s.rows);
-    const int64_t begin = task / s.row_blocks * s.panels, end = std::min(panels, begin + s.panels);
-    T* packed = scratch<T>(size_t(kDepth * kPanel<T>), 1);
-    for (int64_t i = begin; i < end; ++i)
-      for (int64_t k = 0; k < p.k; k += kDepth) {
-        const int64_t depth = std::min(kDepth, p.k - k);
-        pack(p, k, depth, i, packed);
-        multiply_panel(p, first, last, k, depth, i, packed);
-      }
-  });
+Split split(const MatMul<T>& p) {
+  const double work = 2.0 * double(p.m) * double(p.n) * double(p.k) * (sizeof(T) / 4);
+  const int64_t tasks = std::clamp<int64_t>(int64_t(work / kTaskFlops), 1, (work > kLongTask * threads() ? 2 : 1) * threads());
+  const int64_t most_blocks = (p.m + kRows - 1) / kRows, most_groups = (p.n + kNativeLanes<T> - 1) / kNativeLanes<T>;
+  const double read = p.a_col == 1 ? 1 : 3, packing = reads_directly(p, p.m) ? 1 : p.b_col == 1 ? 2 : 3;
+  Split best{1, 1};
+  double least = -1;
+  for (int64_t groups = 1; groups <= std::min(tasks, most_groups); ++groups) {
+    const int64_t blocks = (tasks + groups - 1) / groups;
+    if (blocks > most_blocks) continue;
+    const double moved = read * double(p.m) * double(groups) + packing * double(p.n) * double(blocks);
+    if (least < 0 || moved < least) least = moved, best = {blocks, groups};
+  }
+  return best;
 }
 
 template <class T>
@@ -238,9 +311,19 @@ void multiply(const MatMul<T>& p) {
       for (int64_t j = 0; j < p.n; ++j) p.c[i * p.c_row + j] = p.bias ? p.bias[j] : T(0);
     return;
   }
-  const int64_t packed = (p.n + kPanel<T> - 1) / kPanel<T> * kPanel<T> * p.k;
-  if (packed <= kSharedElements && p.m > 4) multiply_shared(p);
-  else multiply_large(p);
+  const Split s = split(p);
+  constexpr int64_t n = kNativeLanes<T>;
+  const int64_t tiles = (p.m + kRows - 1) / kRows, vectors = (p.n + n - 1) / n;
+  const auto part = [](int64_t whole, int64_t i, int64_t parts) { return whole * i / parts; };
+  parallel_for(s.blocks * s.groups, [&](int64_t task) {
+    const int64_t block = task % s.blocks, group = task / s.blocks;
+    const int64_t row = part(tiles, block, s.blocks) * kRows, end = std::min(p.m, part(tiles, block + 1, s.blocks) * kRows);
+    const int64_t first = part(vectors, group, s.groups), count = part(vectors, group + 1, s.groups) - first;
+    const int64_t parts = (count + kTogether - 1) / kTogether;
+    for (int64_t i = 0; i < parts; ++i)
+      multiply_columns(p, row, end, Columns<T>{(first + part(count, i, parts)) * n,
+                                               std::min(p.n, (first + part(count, i + 1, parts)) * n)});
+  });
 }
 
 }  // namespace
