@@ -23,12 +23,17 @@
 #define KERNELS_SIMD_H_
 #endif
 
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 
 #ifndef SIMD_KERNEL
 // The entries of one target for both number types.
@@ -182,6 +187,13 @@ HWY_INLINE Vec<T> fma(const Vec<T>& a, const Vec<T>& b, const Vec<T>& c) {
   EACH_PART r.part[i] = hn::MulAdd(a.part[i], b.part[i], c.part[i]);
   return r;
 }
+// a * b - c, rounded once
+template <class T>
+HWY_INLINE Vec<T> fms(const Vec<T>& a, const Vec<T>& b, const Vec<T>& c) {
+  Vec<T> r;
+  EACH_PART r.part[i] = hn::MulSub(a.part[i], b.part[i], c.part[i]);
+  return r;
+}
 // c - a * b, rounded once
 template <class T>
 HWY_INLINE Vec<T> fnma(const Vec<T>& a, const Vec<T>& b, const Vec<T>& c) {
@@ -194,6 +206,20 @@ template <class T>
 HWY_INLINE Vec<T> if_greater(const Vec<T>& x, const Vec<T>& bound, const Vec<T>& yes, const Vec<T>& no) {
   Vec<T> r;
   EACH_PART r.part[i] = hn::IfThenElse(hn::Gt(x.part[i], bound.part[i]), yes.part[i], no.part[i]);
+  return r;
+}
+// All lanes are below the bound; NaN is not.
+template <class T>
+HWY_INLINE bool all_below(const Vec<T>& x, T bound) {
+  bool all = true;
+  EACH_PART all = all && hn::AllTrue(Tag<T>(), hn::Lt(x.part[i], hn::Set(Tag<T>(), bound)));
+  return all;
+}
+// x is NaN ? yes : no
+template <class T>
+HWY_INLINE Vec<T> if_nan(const Vec<T>& x, const Vec<T>& yes, const Vec<T>& no) {
+  Vec<T> r;
+  EACH_PART r.part[i] = hn::IfThenElse(hn::IsNaN(x.part[i]), yes.part[i], no.part[i]);
   return r;
 }
 // |magnitude| with the sign of `sign`
@@ -243,6 +269,40 @@ HWY_INLINE double sum(const Vec<double>& x) {
   return sum_two(fold(hn::Full256<double>(), four));
 }
 #endif
+// out[i] = sum(load(rows + i * kLanes)) for i < kLanes: as many sums as there are lanes, with the bits of sum().
+#if HWY_TARGET == HWY_AVX3
+// Halves of two vectors added crosswise: as many partial sums, half as many vectors.
+HWY_INLINE __m512 fold_halves(__m512 a, __m512 b) {
+  return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xEE));
+}
+HWY_INLINE __m512 fold_quarters(__m512 a, __m512 b) {
+  return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xDD));
+}
+HWY_INLINE __m512 fold_pairs(__m512 a, __m512 b) {
+  return _mm512_add_ps(_mm512_shuffle_ps(a, b, 0x44), _mm512_shuffle_ps(a, b, 0xEE));
+}
+HWY_INLINE __m512 fold_singles(__m512 a, __m512 b) {
+  return _mm512_add_ps(_mm512_shuffle_ps(a, b, 0x88), _mm512_shuffle_ps(a, b, 0xDD));
+}
+HWY_INLINE void sum_each(const float* rows, float* out) {
+  __m512 eight[8], four[4], two[2];
+  // Row i's sum must end in lane i: lanes are filled block by block, and within a block from pairs of pairs.
+  constexpr int order[16] = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
+  for (int i = 0; i < 8; ++i)
+    eight[i] = fold_halves(_mm512_loadu_ps(rows + order[2 * i] * 16), _mm512_loadu_ps(rows + order[2 * i + 1] * 16));
+  for (int i = 0; i < 4; ++i) four[i] = fold_quarters(eight[2 * i], eight[2 * i + 1]);
+  for (int i = 0; i < 2; ++i) two[i] = fold_pairs(four[2 * i], four[2 * i + 1]);
+  _mm512_storeu_ps(out, fold_singles(two[0], two[1]));
+}
+#else
+HWY_INLINE void sum_each(const float* rows, float* out) {
+  for (int i = 0; i < kLanes<float>; ++i) out[i] = sum(load(rows + i * kLanes<float>));
+}
+#endif
+HWY_INLINE void sum_each(const double* rows, double* out) {
+  for (int i = 0; i < kLanes<double>; ++i) out[i] = sum(load(rows + i * kLanes<double>));
+}
+
 template <class T>
 HWY_INLINE T maximum(const Vec<T>& x) {
   alignas(64) T lane[kLanes<T>];
@@ -286,6 +346,18 @@ HWY_INLINE Vec<T> power_of_two(const Vec<T>& shifted) {
   EACH_PART {
     const auto n = hn::Add(hn::BitCast(di, shifted.part[i]), hn::Set(di, typename E::Bits(E::kBias)));
     r.part[i] = hn::BitCast(Tag<T>(), hn::ShiftLeft<E::kShift>(n));
+  }
+  return r;
+}
+
+// x 2^n where neither is near the ends of the range; `shifted` as above.
+HWY_INLINE Vec<float> add_to_exponent(const Vec<float>& x, const Vec<float>& shifted) {
+  using T = float;
+  const hn::RebindToSigned<Tag<float>> di;
+  Vec<float> r;
+  EACH_PART {
+    const auto n = hn::ShiftLeft<Exponent<float>::kShift>(hn::BitCast(di, shifted.part[i]));
+    r.part[i] = hn::BitCast(Tag<float>(), hn::Add(hn::BitCast(di, x.part[i]), n));
   }
   return r;
 }
@@ -350,12 +422,57 @@ HWY_INLINE Vec<float> exp2(const Vec<float>& x) {
 }
 HWY_INLINE Vec<double> exp2(const Vec<double>& x) { return exp(x * set(0.69314718055994530942)); }
 
-// log(1 + x) for 0 <= x <= 1: 2 atanh(x / (2 + x))
+// 2^(a b), a b = n + f: kNear: only where |a b| < 125. Float: the polynomial is within 1e-7, exact at f = 0, the whole
+// within 2e-7; 0 below 2^-126, infinity from 2^127 on.
+template <bool kNear>
+HWY_INLINE Vec<float> exp2_product(const Vec<float>& a, const Vec<float>& b) {
+  using E = Exponent<float>;
+  constexpr float c[] = {1.0f,            6.931469775e-01f, 2.402224212e-01f,
+                         5.550733963e-02f, 9.671511324e-03f, 1.326465239e-03f};
+  const auto shifted = fma(a, b, set(E::kRound)), n = shifted - set(E::kRound);
+  const auto mantissa = polynomial(fms(a, b, n), c);
+  const auto near = add_to_exponent(mantissa, shifted);
+  if constexpr (kNear) return near;
+  const auto small = if_greater(set(-125.0f), n, zero<float>(), near);
+  const auto all = if_greater(n, set(126.0f), set(std::numeric_limits<float>::infinity()), small);
+  return if_nan(n, n, all);
+}
+template <bool kNear>
+HWY_INLINE Vec<double> exp2_product(const Vec<double>& a, const Vec<double>& b) { return exp2(a * b); }
+
+// e^-a for a >= 0: as exp, with what that range does not need left out. 0 beyond 88 (708). Its reduction needs products
+// that are not rounded before their sum.
+#if HWY_NATIVE_FMA
+HWY_INLINE Vec<float> exp_of_minus(const Vec<float>& a) {
+  using E = Exponent<float>;
+  constexpr float c[] = {1.0f,            6.931469775e-01f, 2.402224212e-01f,
+                         5.550733963e-02f, 9.671511324e-03f, 1.326465239e-03f};
+  constexpr float kHigh = 1.44269502e+00f, kLow = 1.92596299e-08f;  // log2(e) in two parts
+  const auto x = min(set(88.2f), a);
+  const auto shifted = fma(x, set(-kHigh), set(E::kRound)), n = shifted - set(E::kRound);
+  const auto f = fma(x, set(-kLow), fms(x, set(-kHigh), n));
+  return power_of_two<float>(shifted) * polynomial(f, c);
+}
+#else
+HWY_INLINE Vec<float> exp_of_minus(const Vec<float>& a) { return exp(-a); }
+#endif
+HWY_INLINE Vec<double> exp_of_minus(const Vec<double>& a) { return exp(-a); }
+
+// 1 / d for 1 <= d <= 2. Float: a cubic within 1.8e-3 and one step of third order, r (1 + e + e^2) with e = 1 - d r: much
+// faster than a division, and within 1 ulp.
+HWY_INLINE Vec<float> reciprocal_of_one_to_two(const Vec<float>& d) {
+  constexpr float c[] = {2.828422877e+00f, -2.939341421e+00f, 1.331022530e+00f, -2.218370884e-01f};
+  const auto r = polynomial(d, c), e = fnma(d, r, set(1.0f));
+  return fma(r, fma(e, e, e), r);
+}
+HWY_INLINE Vec<double> reciprocal_of_one_to_two(const Vec<double>& d) { return set(1.0) / d; }
+
+// log(1 + x) for 0 <= x <= 1. Float: x q(x), interpolated, 3.4e-8 relative; double: 2 atanh(x / (2 + x))
 HWY_INLINE Vec<float> log1p_unit(const Vec<float>& x) {
-  constexpr float c[] = {3.333333366e-01f, 1.999985254e-01f, 1.429621304e-01f, 1.085271354e-01f, 1.161512779e-01f};
-  const auto s = x / (x + set(2.0f)), s2 = s * s;
-  const auto twice = s + s;
-  return fma(twice * s2, polynomial(s2, c), twice);
+  constexpr float c[] = {1.0f,             -4.999964796e-01f, 3.332132162e-01f,
+                         -2.485715175e-01f, 1.915359979e-01f,  -1.375367450e-01f,
+                         7.920295045e-02f,  -3.006478696e-02f, 5.364567879e-03f};
+  return x * polynomial(x, c);
 }
 HWY_INLINE Vec<double> log1p_unit(const Vec<double>& x) {
   constexpr double c[] = {1.0 / 3,  1.0 / 5,  1.0 / 7,  1.0 / 9,  1.0 / 11, 1.0 / 13, 1.0 / 15, 1.0 / 17,
@@ -365,17 +482,38 @@ HWY_INLINE Vec<double> log1p_unit(const Vec<double>& x) {
   return fma(twice * s2, polynomial(s2, c), twice);
 }
 
+// s(x) = 1 / (1 + e^-x) and 1 - s(x), each to full relative accuracy: nothing overflows, nothing cancels.
 template <class T>
-HWY_INLINE Vec<T> sigmoid(const Vec<T>& x) { return set(T(1)) / (set(T(1)) + exp(-x)); }
+struct Logistic {
+  Vec<T> s, rest;
+  HWY_INLINE explicit Logistic(const Vec<T>& x) {
+    const auto e = exp_of_minus(abs(x)), larger = reciprocal_of_one_to_two(set(T(1)) + e), smaller = e * larger;
+    s = if_greater(x, zero<T>(), larger, smaller);
+    rest = if_greater(x, zero<T>(), smaller, larger);
+  }
+};
+
 template <class T>
-HWY_INLINE Vec<T> softplus(const Vec<T>& x) { return max(zero<T>(), x) + log1p_unit(exp(-abs(x))); }
-// tanh|x| = (e^2|x| - 1) / (e^2|x| + 1); the difference is taken before rounding where |x| is small
+HWY_INLINE Vec<T> sigmoid(const Vec<T>& x) { return Logistic<T>(x).s; }
+template <class T>
+HWY_INLINE Vec<T> softplus(const Vec<T>& x) { return max(zero<T>(), x) + log1p_unit(exp_of_minus(abs(x))); }
+// Softplus and its slope s(x), from one exponential.
+template <class T>
+struct SoftplusSlope {
+  Vec<T> value, slope;
+  HWY_INLINE explicit SoftplusSlope(const Vec<T>& x) {
+    const auto e = exp_of_minus(abs(x)), larger = reciprocal_of_one_to_two(set(T(1)) + e);
+    value = max(zero<T>(), x) + log1p_unit(e);
+    slope = if_greater(x, zero<T>(), larger, e * larger);
+  }
+};
+// tanh|x| = (1 - e^-2|x|) / (1 + e^-2|x|); the difference is taken before rounding where |x| is small
 template <class T>
 HWY_INLINE Vec<T> tanh(const Vec<T>& x) {
   const auto a = min(set(T(44)), abs(x) + abs(x));  // beyond 44 the quotient is 1
-  const auto e = exp_reduce(a);
-  const auto less_one = fma(e.scale, e.tail, e.scale - set(T(1)));
-  return copy_sign(less_one / (less_one + set(T(2))), x);
+  const auto e = exp_reduce(-a);
+  const auto numerator = fnma(e.scale, e.tail, set(T(1)) - e.scale), denominator = fma(e.scale, e.tail, set(T(1)) + e.scale);
+  return copy_sign(numerator * reciprocal_of_one_to_two(denominator), x);
 }
 
 #undef EACH_PART

@@ -13,17 +13,6 @@ namespace kernels {
 namespace HWY_NAMESPACE {
 namespace {
 
-// s(x) and 1 - s(x), each to full relative accuracy: nothing overflows, nothing cancels.
-template <class T>
-struct Logistic {
-  Vec<T> s, rest;
-  HWY_INLINE explicit Logistic(const Vec<T>& x) {
-    const auto e = exp(-abs(x)), larger = set(T(1)) / (set(T(1)) + e), smaller = e * larger;
-    s = if_greater(x, zero<T>(), larger, smaller);
-    rest = if_greater(x, zero<T>(), smaller, larger);
-  }
-};
-
 struct Silu {
   template <class T>
   static HWY_INLINE Vec<T> value(const Vec<T>& x) { return x * sigmoid(x); }

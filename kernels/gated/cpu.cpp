@@ -12,19 +12,18 @@ namespace kernels {
 namespace HWY_NAMESPACE {
 namespace {
 
-// g(x) and g'(x). s and 1 - s come from e^-|x|: nothing overflows, nothing cancels.
+// g(x) and g'(x)
 template <GateKind kKind, class T>
 struct Gate {
   Vec<T> value, slope;
   HWY_INLINE explicit Gate(const Vec<T>& x) {
-    const auto e = exp(-abs(x)), larger = set(T(1)) / (set(T(1)) + e), smaller = e * larger;
-    const auto s = if_greater(x, zero<T>(), larger, smaller), rest = if_greater(x, zero<T>(), smaller, larger);
+    const Logistic<T> at(x);
     if constexpr (kKind == GateKind::silu) {
-      value = x * s;
-      slope = fma(value, rest, s);
+      value = x * at.s;
+      slope = fma(value, at.rest, at.s);
     } else {
-      value = s;
-      slope = s * rest;
+      value = at.s;
+      slope = at.s * at.rest;
     }
   }
 };

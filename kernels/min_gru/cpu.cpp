@@ -19,7 +19,7 @@ struct UpdateGate {
   V keep, take;
 
   HWY_INLINE UpdateGate(const Args& a, const Part<V>& here, int64_t b, int64_t t) {
-    const Logistic<V> z(here.from(a.k.row(b, t)));
+    const LogisticOf<V> z(here.from(a.k.row(b, t)));
     keep = z.rest, take = z.s;
   }
   static HWY_INLINE bool wanted(const Args& a) { return bool(a.dk); }

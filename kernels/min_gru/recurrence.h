@@ -50,9 +50,14 @@ struct Part {
 
 // s(x) and s(-x), s the logistic sigmoid, from e^-|x|: nothing overflows, nothing cancels.
 template <class V>
-struct Logistic {
+struct LogisticOf {
   V s, rest;
-  HWY_INLINE explicit Logistic(const V& x) {
+  HWY_INLINE explicit LogisticOf(const V& x) {
+    if constexpr (sizeof(V) > sizeof(NumberOf<V>)) {
+      const Logistic<NumberOf<V>> lanes(x);
+      s = lanes.s, rest = lanes.rest;
+      return;
+    }
     const V e = exp(-abs(x)), one = Value<V>::of(1), zero = Value<V>::of(0);
     const V larger = one / (one + e), smaller = e * larger;
     s = if_greater(x, zero, larger, smaller);
@@ -66,7 +71,7 @@ struct CandidateAt {
   V value, slope;
   HWY_INLINE CandidateAt(Candidate kind, const V& v) : value(v), slope(Value<V>::of(1)) {
     if (kind == Candidate::linear) return;
-    const Logistic<V> below(v);
+    const LogisticOf<V> below(v);
     const V zero = Value<V>::of(0);
     value = if_greater(zero, v, below.s, v + Value<V>::of(0.5));
     slope = if_greater(zero, v, below.s * below.rest, slope);

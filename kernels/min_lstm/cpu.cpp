@@ -34,8 +34,8 @@ struct NormalisedGates {
   }
   static HWY_INLINE bool wanted(const Args& a) { return a.df || a.di; }
   static HWY_INLINE void add(const Args& a, const Part<V>& here, int64_t b, int64_t t, const V& dlogit) {
-    if (a.df) here.add_to(a.df.row(b, t), -dlogit * Logistic<V>(here.from(a.f.row(b, t))).rest);
-    if (a.di) here.add_to(a.di.row(b, t), dlogit * Logistic<V>(here.from(a.i.row(b, t))).rest);
+    if (a.df) here.add_to(a.df.row(b, t), -dlogit * LogisticOf<V>(here.from(a.f.row(b, t))).rest);
+    if (a.di) here.add_to(a.di.row(b, t), dlogit * LogisticOf<V>(here.from(a.i.row(b, t))).rest);
   }
 };
 

@@ -69,12 +69,17 @@ std::vector<T> lane_major(const Matrix<const T>& x, T scale) {
   return out;
 }
 
-// What belongs to channels, lane-major: A log2(e), and B and C where they are fixed (else empty).
+// What belongs to channels, lane-major: A log2(e) with the largest |A log2(e)| of each channel, and B and C where they
+// are fixed (else empty).
 template <class T>
 struct ByChannel {
-  std::vector<T> A2, B, C;
+  std::vector<T> A2, extreme, B, C;
   explicit ByChannel(const SelectiveScan<T>& s)
-      : A2(lane_major({s.A, s.channels, s.state, s.state}, T(1.442695040888963407))) {
+      : A2(lane_major({s.A, s.channels, s.state, s.state}, T(1.442695040888963407))),
+        extreme(size_t((s.channels + kLanes<T> - 1) / kLanes<T> * kLanes<T>), T(0)) {
+    for (int64_t d = 0; d < s.channels; ++d)
+      for (int64_t n = 0; n < s.state; ++n)
+        extreme[size_t(d)] = std::max(extreme[size_t(d)], std::abs(s.A[d * s.state + n]) * T(1.442695040888963407));
     if (s.fixed_B) B = lane_major(s.B, T(1));
     if (s.fixed_C) C = lane_major(s.C, T(1));
   }
@@ -139,46 +144,128 @@ struct View {
   }
 };
 
-template <Kind kKind, class T, int N>
-void forward_block(const View<T>& v, int64_t block) {
+constexpr int64_t kStretch = 32;  // steps that a block of channels takes before the next block does
+
+// The rows that the next block, or the first block of the next stretch, will read and write: their stride defeats the
+// hardware's own fetching.
+template <class T>
+struct Ahead {
+  int64_t rows, channels;
+  template <class M>
+  HWY_INLINE void fetch(const M& x, int64_t r, int64_t first) const {
+    if (x) __builtin_prefetch(x.row(r + rows) + first + channels, 0, 2);
+  }
+};
+
+template <class T>
+Ahead<T> ahead(const View<T>& v, int64_t block, int64_t begin, int64_t end, int64_t t, int64_t stride) {
+  if (block + 1 < end) return {0, kLanes<T>};
+  const int64_t rows = t + stride >= 0 && t + 2 * stride <= v.s.length ? stride : 0;
+  return {rows, (begin - block) * kLanes<T>};
+}
+
+// What a block of channels needs at each step of a stretch and no state decides: computed beforehand, so that steps
+// can overlap. All [kStretch][lane].
+template <class T>
+struct Inputs {
+  T *slope, *dt, *x, *u;  // softplus' slope (backward), the step dt, dt u, u
+  T *gate, *y;          // forward: silu(z) or 1, and D u
+  static constexpr int kCount = 6;
+  static Inputs at(T* memory, int64_t steps) {
+    const auto part = [&](int i) { return memory + i * steps * kLanes<T>; };
+    return {part(0), part(1), part(2), part(3), part(4), part(5)};
+  }
+};
+
+// Fills in the steps from `start` on. True where no decay of theirs is near the ends of the number range.
+template <Kind kKind, bool kSlope, class T>
+bool prepare(const View<T>& v, int64_t block, int64_t start, int64_t steps, const Inputs<T>& in) {
+  const SelectiveScan<T>& s = v.s;
+  const int64_t first = v.first(block), count = v.count(block);
+  const auto bias = load_or_zero(s.delta_bias, first, count);
+  auto largest = zero<T>();
+  for (int64_t i = 0; i < steps; ++i) {
+    const int64_t r = v.row(start + i), at = i * kLanes<T>;
+    const auto raw = raw_step<kKind>(s, r, first, count, bias);
+    auto dt = raw;
+    if (s.softplus && kSlope) {
+      const SoftplusSlope<T> both(raw);
+      dt = both.value;
+      store(in.slope + at, both.slope);
+    } else if (s.softplus) {
+      dt = softplus(raw);
+    }
+    const auto u = load(s.u.row(r) + first, count);
+    store(in.dt + at, dt), store(in.u + at, u), store(in.x + at, dt * u);
+    largest = max(largest, abs(dt));
+  }
+  return all_below(largest * load(v.of.extreme.data() + first), T(125));
+}
+
+template <Kind kKind, class T>
+void prepare_outputs(const View<T>& v, int64_t block, int64_t start, int64_t steps, const Inputs<T>& in) {
+  const SelectiveScan<T>& s = v.s;
+  const int64_t first = v.first(block), count = v.count(block);
+  const auto skip = load_or_zero(s.D, first, count);
+  for (int64_t i = 0; i < steps; ++i) {
+    const int64_t r = v.row(start + i), at = i * kLanes<T>;
+    store(in.y + at, skip * load(in.u + at));
+    if (!s.z) continue;
+    const auto z = load(s.z.row(r) + first, count);
+    store(in.gate + at, z * sigmoid(z));
+  }
+}
+
+// Four sums side by side: a single chain would be the longest thing in a step.
+template <class T>
+struct FourSums {
+  Vec<T> part[4];
+  explicit FourSums(const Vec<T>& first) : part{first, zero<T>(), zero<T>(), zero<T>()} {}
+  HWY_INLINE Vec<T>& operator[](int64_t n) { return part[n % 4]; }
+  HWY_INLINE Vec<T> total() const { return (part[0] + part[1]) + (part[2] + part[3]); }
+};
+
+// A stretch of steps of a block of channels; h in `memory`.
+template <Kind kKind, bool kNear, class T, int N>
+void forward_steps(const View<T>& v, int64_t block, int64_t start, int64_t steps, const Ahead<T>& next, const Inputs<T>& in,
+                   T* memory) {
   const SelectiveScan<T>& s = v.s;
   const int64_t state = N ? N : s.state, first = v.first(block), count = v.count(block);
   const T* A2 = v.of.A2.data() + block * state * kLanes<T>;
-  T* memory = scratch<T>(size_t(state * kLanes<T>), 2);
-  v.gather(s.h0, block, memory);
   States<T, N> h(memory);
   if constexpr (N > 0)
     for (int64_t n = 0; n < state; ++n) h.put(n, load(memory + n * kLanes<T>));
-  const auto bias = load_or_zero(s.delta_bias, first, count), skip = load_or_zero(s.D, first, count);
-
-  for (int64_t t = 0; t < s.length; ++t) {
+  for (int64_t i = 0; i < steps; ++i) {
+    const int64_t t = start + i, r = v.row(t), at = i * kLanes<T>;
+    next.fetch(s.u, r, first), next.fetch(s.delta, r, first), next.fetch(s.z, r, first), next.fetch(s.y, r, first);
     if (s.boundaries && t % kScanChunk == 0)
       for (int64_t n = 0; n < state; ++n) store(v.boundary(t / kScanChunk, block) + n * kLanes<T>, h.get(n));
     if (v.reset(t))
       for (int64_t n = 0; n < state; ++n) h.put(n, zero<T>());
-    const int64_t r = v.row(t);
-    const auto raw = raw_step<kKind>(s, r, first, count, bias);
-    const auto dt = s.softplus ? softplus(raw) : raw;
-    const auto u = load(s.u.row(r) + first, count), x = dt * u;
+    const auto dt = load(in.dt + at), x = load(in.x + at);
     const Coefficient<kKind, T> B(s.B, v.of.B, block, r), C(s.C, v.of.C, block, r);
-    auto y = skip * u;
-    for_states<N>(state, [&](int64_t n) {
-      const auto decay = exp2(dt * load(A2 + n * kLanes<T>));
+    FourSums<T> y(load(in.y + at));
+    for_states<N>(state, [&](int64_t n) HWY_ATTR {
+      const auto decay = exp2_product<kNear>(dt, load(A2 + n * kLanes<T>));
       const auto next = fma(transition<kKind>(s, decay), h.get(n), B.at(n) * x);
       h.put(n, next);
-      y = fma(C.at(n), next, y);
+      y[n] = fma(C.at(n), next, y[n]);
     });
-    if (s.z) {
-      const auto z = load(s.z.row(r) + first, count);
-      y = y * (z * sigmoid(z));
-    }
-    store(s.y.row(r) + first, y, count);
+    store(s.y.row(r) + first, s.z ? y.total() * load(in.gate + at) : y.total(), count);
   }
+  if constexpr (N > 0)
+    for (int64_t n = 0; n < state; ++n) store(memory + n * kLanes<T>, h.get(n));
+}
 
-  for (int64_t n = 0; n < state; ++n) store(memory + n * kLanes<T>, h.get(n));
-  for (int64_t lane = 0; lane < count; ++lane)
-    for (int64_t n = 0; n < state; ++n)
-      s.last[(v.b * s.channels + first + lane) * state + n] = memory[n * kLanes<T> + lane];
+template <Kind kKind, class T, int N>
+void forward_block(const View<T>& v, int64_t block, int64_t begin, int64_t end, int64_t start, T* memory) {
+  const int64_t steps = std::min(kStretch, v.s.length - start);
+  const auto in = Inputs<T>::at(scratch<T>(size_t(Inputs<T>::kCount * kStretch * kLanes<T>), 3), kStretch);
+  const Ahead<T> next = ahead(v, block, begin, end, start, kStretch);
+  const bool near = prepare<kKind, false>(v, block, start, steps, in);
+  prepare_outputs<kKind>(v, block, start, steps, in);
+  if (near) forward_steps<kKind, true, T, N>(v, block, start, steps, next, in, memory);
+  else forward_steps<kKind, false, T, N>(v, block, start, steps, next, in, memory);
 }
 
 template <class T>
@@ -197,16 +284,32 @@ void with_kind(const SelectiveScan<T>& s, F f) {
 }
 
 template <class T>
+void forward_task(const View<T>& v, int64_t begin, int64_t end) {
+  const SelectiveScan<T>& s = v.s;
+  const int64_t row = s.state * kLanes<T>;
+  T* memory = scratch<T>(size_t((end - begin) * row), 2);
+  for (int64_t block = begin; block < end; ++block) v.gather(s.h0, block, memory + (block - begin) * row);
+  with_kind(s, [&](auto kind, auto states) {
+    for (int64_t start = 0; start < s.length; start += kStretch)
+      for (int64_t block = begin; block < end; ++block)
+        forward_block<kind(), T, states()>(v, block, begin, end, start, memory + (block - begin) * row);
+  });
+  for (int64_t block = begin; block < end; ++block)
+    for (int64_t lane = 0; lane < v.count(block); ++lane)
+      for (int64_t n = 0; n < s.state; ++n)
+        s.last[(v.b * s.channels + v.first(block) + lane) * s.state + n] =
+            memory[(block - begin) * row + n * kLanes<T> + lane];
+}
+
+template <class T>
 void forward(const SelectiveScan<T>& s) {
   const ByChannel<T> of(s);
   const int64_t blocks = (s.channels + kLanes<T> - 1) / kLanes<T>, groups = (blocks + kGroup - 1) / kGroup;
   const int64_t chunks = (s.length + kScanChunk - 1) / kScanChunk;
   parallel_for(s.batch * groups, [&](int64_t task) {
     const View<T> v{s, of, task / groups, blocks, chunks};
-    const int64_t begin = task % groups * kGroup, end = std::min(blocks, begin + kGroup);
-    with_kind(s, [&](auto kind, auto states) {
-      for (int64_t block = begin; block < end; ++block) forward_block<kind(), T, states()>(v, block);
-    });
+    const int64_t begin = task % groups * kGroup;
+    forward_task(v, begin, std::min(blocks, begin + kGroup));
   });
 }
 
@@ -222,54 +325,58 @@ struct Partials {
   T *dA;                 // [kGroup][state][lane]
   T *dD, *bias;          // [kGroup][lane]
   T *h, *decay;          // [kScanChunk + 1][state][lane] and [kScanChunk][state][lane] of the block in work
+  T *inputs;             // [Inputs::kCount][kScanChunk][lane] of the block in work
+  T *zero;               // [state][lane]
   T *fixed_B, *fixed_C;  // [kGroup][state][lane], the gradients of fixed B and C
+  static constexpr int kCount = 12;
 };
 
-// States and decays of one chunk of one channel block: h[0] is the boundary.
-template <Kind kKind, class T, int N>
-void recompute(const View<T>& v, int64_t chunk, int64_t block, const Partials<T>& p) {
+// States and decays of one chunk of one channel block: h[0] is the boundary, h[i + 1] the state after step i.
+template <Kind kKind, bool kNear, class T, int N>
+void recompute(const View<T>& v, int64_t block, int64_t begin, int64_t steps, const Inputs<T>& in, const Partials<T>& p) {
   const SelectiveScan<T>& s = v.s;
-  const int64_t state = N ? N : s.state, first = v.first(block), count = v.count(block), row = state * kLanes<T>;
-  const int64_t begin = chunk * kScanChunk, steps = std::min(kScanChunk, s.length - begin);
+  const int64_t state = N ? N : s.state, row = state * kLanes<T>;
   const T* A2 = v.of.A2.data() + block * row;
-  const auto bias = load_or_zero(s.delta_bias, first, count);
-  const T* boundary = v.boundary(chunk, block);
-  for (int64_t n = 0; n < state; ++n) store(p.h + n * kLanes<T>, load(boundary + n * kLanes<T>));
   for (int64_t i = 0; i < steps; ++i) {
-    const int64_t r = v.row(begin + i);
-    const auto raw = raw_step<kKind>(s, r, first, count, bias);
-    const auto dt = s.softplus ? softplus(raw) : raw;
-    const auto x = dt * load(s.u.row(r) + first, count);
-    const Coefficient<kKind, T> B(s.B, v.of.B, block, r);
-    if (v.reset(begin + i))
-      for (int64_t n = 0; n < state; ++n) store(p.h + i * row + n * kLanes<T>, zero<T>());
-    for_states<N>(state, [&](int64_t n) {
-      const auto decay = exp2(dt * load(A2 + n * kLanes<T>));
-      store(p.decay + i * row + n * kLanes<T>, decay);
-      store(p.h + (i + 1) * row + n * kLanes<T>,
-            fma(transition<kKind>(s, decay), load(p.h + i * row + n * kLanes<T>), B.at(n) * x));
+    const auto dt = load(in.dt + i * kLanes<T>), x = load(in.x + i * kLanes<T>);
+    const Coefficient<kKind, T> B(s.B, v.of.B, block, v.row(begin + i));
+    const T* before = v.reset(begin + i) ? p.zero : p.h + i * row;
+    T *after = p.h + (i + 1) * row, *decays = p.decay + i * row;
+    for_states<N>(state, [&](int64_t n) HWY_ATTR {
+      const int64_t at = n * kLanes<T>;
+      const auto decay = exp2_product<kNear>(dt, load(A2 + at));
+      store(decays + at, decay);
+      store(after + at, fma(transition<kKind>(s, decay), load(before + at), B.at(n) * x));
     });
   }
 }
 
-// A reset overwrote h[i], the state after step i - 1, with 0. The state that step i - 1 saw is needed for dC:
-// it is computed again from its own previous state.
+// What the adjoint needs at each step beside the states: dyr in place of in.gate, dy silu'(z) in place of in.y.
 template <Kind kKind, class T>
-HWY_INLINE Vec<T> state_after(const View<T>& v, const Partials<T>& p, int64_t begin, int64_t i, int64_t steps, int64_t n,
-                              int64_t row, const Vec<T>& input) {
-  if (i + 1 < steps && v.reset(begin + i + 1))
-    return fma(transition<kKind>(v.s, load(p.decay + i * row + n * kLanes<T>)), load(p.h + i * row + n * kLanes<T>), input);
-  return load(p.h + (i + 1) * row + n * kLanes<T>);
+void prepare_adjoints(const View<T>& v, int64_t block, int64_t begin, int64_t steps, const Inputs<T>& in) {
+  const SelectiveScan<T>& s = v.s;
+  const int64_t first = v.first(block), count = v.count(block);
+  for (int64_t i = 0; i < steps; ++i) {
+    const int64_t r = v.row(begin + i), at = i * kLanes<T>;
+    const auto dy = s.dy ? load(s.dy.row(r) + first, count) : zero<T>();
+    auto dyr = dy, slope = zero<T>();
+    if (s.z) {
+      const auto z = load(s.z.row(r) + first, count), gate = sigmoid(z);
+      dyr = dy * (z * gate);
+      slope = dy * fma(gate * z, set(T(1)) - gate, gate);
+    }
+    store(in.gate + at, dyr), store(in.y + at, slope);
+  }
 }
 
 template <Kind kKind, class T, int N>
-void backward_block(const View<T>& v, int64_t chunk, int64_t block, int64_t slot, const Partials<T>& p) {
+void adjoint_steps(const View<T>& v, int64_t block, int64_t slot, int64_t begin, int64_t steps, const Ahead<T>& next,
+                   const Inputs<T>& in, const Partials<T>& p) {
   const SelectiveScan<T>& s = v.s;
   const int64_t state = N ? N : s.state, first = v.first(block), count = v.count(block), row = state * kLanes<T>;
-  const int64_t begin = chunk * kScanChunk, steps = std::min(kScanChunk, s.length - begin);
   const T* A2 = v.of.A2.data() + block * row;
   T *g_memory = p.g + slot * row, *dA = p.dA + slot * row;
-  const auto bias = load_or_zero(s.delta_bias, first, count), skip = load_or_zero(s.D, first, count);
+  const auto skip = load_or_zero(s.D, first, count);
   const auto ln2 = set(T(0.693147180559945309));
   States<T, N> g(g_memory);
   if constexpr (N > 0)
@@ -277,50 +384,61 @@ void backward_block(const View<T>& v, int64_t chunk, int64_t block, int64_t slot
   auto dD = load(p.dD + slot * kLanes<T>), dbias = load(p.bias + slot * kLanes<T>);
 
   for (int64_t i = steps; i-- > 0;) {
-    const int64_t r = v.row(begin + i);
-    const auto raw = raw_step<kKind>(s, r, first, count, bias);
-    const auto dt = s.softplus ? softplus(raw) : raw;
-    const auto u = load(s.u.row(r) + first, count), x = dt * u;
-    const auto dy = s.dy ? load(s.dy.row(r) + first, count) : zero<T>();
-    auto dyr = dy, slope = zero<T>();
-    if (s.z) {
-      const auto z = load(s.z.row(r) + first, count), gate = sigmoid(z);
-      dyr = dy * (z * gate);
-      slope = dy * fma(gate * z, set(T(1)) - gate, gate);  // dy silu'(z)
-    }
+    const int64_t r = v.row(begin + i), lane = i * kLanes<T>;
+    next.fetch(s.u, r, first), next.fetch(s.delta, r, first), next.fetch(s.z, r, first), next.fetch(s.dy, r, first);
+    next.fetch(s.du, r, first), next.fetch(s.ddelta, r, first), next.fetch(s.dz, r, first);
+    const auto dt = load(in.dt + lane), x = load(in.x + lane), dyr = load(in.gate + lane);
     const Coefficient<kKind, T> B(s.B, v.of.B, block, r), C(s.C, v.of.C, block, r);
     T* into_B = kKind == Kind::variant && s.fixed_B ? p.fixed_B + slot * row : p.B + i * row;
     T* into_C = kKind == Kind::variant && s.fixed_C ? p.fixed_C + slot * row : p.C + i * row;
-    auto dx = zero<T>(), q_A = zero<T>(), y = skip * u;
-    for_states<N>(state, [&](int64_t n) {
+    const bool reset = v.reset(begin + i);
+    const T *before = reset ? p.zero : p.h + i * row, *after = p.h + (i + 1) * row, *decays = p.decay + i * row;
+    FourSums<T> dx(zero<T>()), q_A(zero<T>()), y(zero<T>());
+    for_states<N>(state, [&](int64_t n) HWY_ATTR {
       const int64_t at = n * kLanes<T>;
-      const auto input = B.at(n) * x;
-      const auto h = state_after<kKind>(v, p, begin, i, steps, n, row, input);
-      const auto decay = load(p.decay + i * row + at);
-      const auto total = fma(C.at(n), dyr, g.get(n));
-      y = fma(C.at(n), h, y);
+      const auto h = load(after + at), decay = load(decays + at), total = fma(C.at(n), dyr, g.get(n));
+      y[n] = fma(C.at(n), h, y[n]);
       store(into_C + at, fma(dyr, h, load(into_C + at)));
       store(into_B + at, fma(total, x, load(into_B + at)));
-      dx = fma(B.at(n), total, dx);
+      dx[n] = fma(B.at(n), total, dx[n]);
       const auto passed = total * transition<kKind>(s, decay);
-      const auto q = (kKind == Kind::plain ? passed : total * transition_slope<kKind>(s, decay)) * load(p.h + i * row + at);
-      q_A = fma(q, load(A2 + at), q_A);
+      const auto q = (kKind == Kind::plain ? passed : total * transition_slope<kKind>(s, decay)) * load(before + at);
+      q_A[n] = fma(q, load(A2 + at), q_A[n]);
       store(dA + at, fma(q, dt, load(dA + at)));
-      g.put(n, v.reset(begin + i) ? zero<T>() : passed);
+      g.put(n, passed);
     });
-    auto ddelta = fma(q_A, ln2, dx * u);
-    if (s.softplus) ddelta = ddelta * sigmoid(raw);
+    if (reset)
+      for (int64_t n = 0; n < state; ++n) g.put(n, zero<T>());
+    const auto u = load(in.u + lane), through = dx.total();
+    auto ddelta = fma(q_A.total(), ln2, through * u);
+    if (s.softplus) ddelta = ddelta * load(in.slope + lane);
     dbias += ddelta;
     dD = fma(dyr, u, dD);
     if (s.ddelta) store(s.ddelta.row(r) + first, load(s.ddelta.row(r) + first, count) + ddelta, count);
     if (s.du)
-      store(s.du.row(r) + first, load(s.du.row(r) + first, count) + fma(dx, dt, skip * dyr), count);
-    if (s.dz) store(s.dz.row(r) + first, fma(slope, y, load(s.dz.row(r) + first, count)), count);
+      store(s.du.row(r) + first, load(s.du.row(r) + first, count) + fma(through, dt, skip * dyr), count);
+    if (s.dz)
+      store(s.dz.row(r) + first, fma(load(in.y + lane), fma(skip, u, y.total()), load(s.dz.row(r) + first, count)), count);
   }
 
-  for (int64_t n = 0; n < state; ++n) store(g_memory + n * kLanes<T>, g.get(n));
+  if constexpr (N > 0)
+    for (int64_t n = 0; n < state; ++n) store(g_memory + n * kLanes<T>, g.get(n));
   store(p.dD + slot * kLanes<T>, dD);
   store(p.bias + slot * kLanes<T>, dbias);
+}
+
+template <Kind kKind, class T, int N>
+void backward_block(const View<T>& v, int64_t chunk, int64_t block, int64_t begin_block, int64_t end_block,
+                    const Partials<T>& p) {
+  const int64_t begin = chunk * kScanChunk, steps = std::min(kScanChunk, v.s.length - begin);
+  const auto in = Inputs<T>::at(p.inputs, kScanChunk);
+  const Ahead<T> next = ahead(v, block, begin_block, end_block, begin, -kScanChunk);
+  const bool near = prepare<kKind, true>(v, block, begin, steps, in);
+  std::copy_n(v.boundary(chunk, block), v.s.state * kLanes<T>, p.h);
+  if (near) recompute<kKind, true, T, N>(v, block, begin, steps, in, p);
+  else recompute<kKind, false, T, N>(v, block, begin, steps, in, p);
+  prepare_adjoints<kKind>(v, block, begin, steps, in);
+  adjoint_steps<kKind, T, N>(v, block, block - begin_block, begin, steps, next, in, p);
 }
 
 // What one row adds to the gradients that sum over rows; padded to whole channel blocks.
@@ -330,20 +448,42 @@ struct RowSums {
   std::vector<T> fixed_B, fixed_C;     // as dA; empty where not fixed
 };
 
+// out[n] = the sum over lanes of rows[n][lane]
+template <class T>
+void sum_lanes(const T* rows, int64_t state, T* out) {
+  int64_t n = 0;
+  for (; n + kLanes<T> <= state; n += kLanes<T>) sum_each(rows + n * kLanes<T>, out + n);
+  for (; n < state; ++n) out[n] = sum(load(rows + n * kLanes<T>));
+}
+
+// sum += the groups' planes, in their order
+template <class T>
+void add_planes(const Matrix<T>& sum, const std::vector<T>& planes, int64_t groups) {
+  const int64_t size = sum.rows * sum.columns;
+  for (int64_t g = 0; g < groups; ++g)
+    for (int64_t r = 0; r < sum.rows; ++r) {
+      const T* from = planes.data() + g * size + r * sum.columns;
+      T* to = sum.row(r);
+      for (int64_t n = 0; n < sum.columns; ++n) to[n] += from[n];
+    }
+}
+
 template <class T>
 void backward_task(const View<T>& v, int64_t group, T* dB, T* dC, RowSums<T>& sums) {
   const SelectiveScan<T>& s = v.s;
   const int64_t row = s.state * kLanes<T>, begin = group * kGroup, end = std::min(v.blocks, begin + kGroup);
   const int64_t sizes[] = {kScanChunk * row, kScanChunk * row, kGroup * row, kGroup * row, kGroup * kLanes<T>,
                            kGroup * kLanes<T>, (kScanChunk + 1) * row, kScanChunk * row,
-                           s.fixed_B ? kGroup * row : 0, s.fixed_C ? kGroup * row : 0};
+                           Inputs<T>::kCount * kScanChunk * kLanes<T>, row, s.fixed_B ? kGroup * row : 0,
+                           s.fixed_C ? kGroup * row : 0};
   int64_t total = 0;
   for (int64_t size : sizes) total += size;
   T* memory = scratch<T>(size_t(total), 3);
   std::fill_n(memory, total, T(0));
-  T* part[10];
-  for (int i = 0; i < 10; ++i) part[i] = memory, memory += sizes[i];
-  const Partials<T> p{part[0], part[1], part[2], part[3], part[4], part[5], part[6], part[7], part[8], part[9]};
+  T* part[Partials<T>::kCount];
+  for (int i = 0; i < Partials<T>::kCount; ++i) part[i] = memory, memory += sizes[i];
+  const Partials<T> p{part[0], part[1], part[2], part[3], part[4],  part[5],
+                      part[6], part[7], part[8], part[9], part[10], part[11]};
 
   for (int64_t block = begin; block < end; ++block) v.gather(s.dlast, block, p.g + (block - begin) * row);
   for (int64_t chunk = v.chunks; chunk-- > 0;) {
@@ -351,16 +491,13 @@ void backward_task(const View<T>& v, int64_t group, T* dB, T* dC, RowSums<T>& su
     std::fill_n(p.B, kScanChunk * row, T(0));
     std::fill_n(p.C, kScanChunk * row, T(0));
     with_kind(s, [&](auto kind, auto states) {
-      for (int64_t block = begin; block < end; ++block) {
-        recompute<kind(), T, states()>(v, chunk, block, p);
-        backward_block<kind(), T, states()>(v, chunk, block, block - begin, p);
-      }
+      for (int64_t block = begin; block < end; ++block)
+        backward_block<kind(), T, states()>(v, chunk, block, begin, end, p);
     });
-    for (int64_t i = 0; i < steps; ++i)
-      for (int64_t n = 0; n < s.state; ++n) {
-        if (dB) dB[v.row(start + i) * s.state + n] = sum(load(p.B + i * row + n * kLanes<T>));
-        if (dC) dC[v.row(start + i) * s.state + n] = sum(load(p.C + i * row + n * kLanes<T>));
-      }
+    for (int64_t i = 0; i < steps; ++i) {
+      if (dB) sum_lanes(p.B + i * row, s.state, dB + v.row(start + i) * s.state);
+      if (dC) sum_lanes(p.C + i * row, s.state, dC + v.row(start + i) * s.state);
+    }
   }
   const int64_t at = v.b * v.blocks + begin, blocks = end - begin;
   std::copy_n(p.dA, blocks * row, sums.dA.data() + at * row);
@@ -394,13 +531,8 @@ void backward(const SelectiveScan<T>& s) {
                   s.fixed_C ? nullptr : dC.data() + size_t(group) * plane, sums);
   });
 
-  for (int64_t g = 0; g < groups; ++g)
-    for (int64_t r = 0; r < rows; ++r)
-      for (int64_t n = 0; n < s.state; ++n) {
-        const size_t at = size_t(g) * plane + size_t(r * s.state + n);
-        if (s.dB && !s.fixed_B) s.dB.row(r)[n] += dB[at];
-        if (s.dC && !s.fixed_C) s.dC.row(r)[n] += dC[at];
-      }
+  if (s.dB && !s.fixed_B) add_planes(s.dB, dB, groups);
+  if (s.dC && !s.fixed_C) add_planes(s.dC, dC, groups);
   for (int64_t b = 0; b < s.batch; ++b)
     for (int64_t d = 0; d < s.channels; ++d) {
       const int64_t block = b * blocks + d / kLanes<T>, lane = d % kLanes<T>;
