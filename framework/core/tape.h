@@ -74,6 +74,8 @@ class Adjoints {
   // The gradient to add into; its rows are even (rows_collapse). Undefined: not wanted, skip it.
   Tensor in(size_t i) const { return gradient(i, false); }
   Tensor in_dense(size_t i) const { return gradient(i, true); }         // the same, contiguous
+  // Wanted, and nothing has reached it: what is given first need not be added.
+  bool fresh(size_t i) const { return inputs_[i] && !inputs_[i]->parent && !inputs_[i]->grad.defined(); }
   void give(size_t i, const Tensor& adjoint) const { if (inputs_[i]) inputs_[i]->give(adjoint); }
   void finish() const;                               // the tape calls it after the backward function
 

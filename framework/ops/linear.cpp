@@ -8,18 +8,31 @@
 namespace adder::ops {
 namespace {
 
+// The gradient of input i, (shape), as product(gradient, whether to add into it) computes it.
+template <class F>
+void add_product(const Adjoints& g, size_t i, const Tensor& like, F product) {
+  if (!g.wants(i)) return;
+  if (!g.fresh(i)) return product(g.in(i), true);
+  const Tensor gradient = Tensor::like(like);
+  product(gradient, false);
+  g.give(i, gradient);
+}
+
 template <class T>
 void backward(const Tensor& x, const Tensor& w, const Adjoints& g) {
-  const Tensor dy = g.out(0).with_even_rows(), dx = g.in(0), dw = g.in(1), db = g.in(2);
+  const Tensor dy = g.out(0).with_even_rows();
   const int64_t rows = x.rows(), k = x.columns(), n = w.dim(0);
-  if (dx.defined())  // dx[i,e] += sum_j dy[i,j] w[j,e]
+  add_product(g, 0, x, [&](const Tensor& dx, bool add) {  // dx[i,e] += sum_j dy[i,j] w[j,e]
     KERNEL(matmul, T)(x.device(), {.m = rows, .n = k, .k = n, .a = dy.data<T>(), .a_row = dy.row_stride(), .a_col = 1,
                                    .b = w.data<T>(), .b_row = w.row_stride(), .b_col = 1,
-                                   .c = dx.data<T>(), .c_row = dx.row_stride(), .accumulate = true});
-  if (dw.defined())  // dw[j,e] += sum_i dy[i,j] x[i,e]
+                                   .c = dx.data<T>(), .c_row = dx.row_stride(), .accumulate = add});
+  });
+  add_product(g, 1, w, [&](const Tensor& dw, bool add) {  // dw[j,e] += sum_i dy[i,j] x[i,e]
     KERNEL(matmul, T)(x.device(), {.m = n, .n = k, .k = rows, .a = dy.data<T>(), .a_row = 1, .a_col = dy.row_stride(),
                                    .b = x.data<T>(), .b_row = x.row_stride(), .b_col = 1,
-                                   .c = dw.data<T>(), .c_row = dw.row_stride(), .accumulate = true});
+                                   .c = dw.data<T>(), .c_row = dw.row_stride(), .accumulate = add});
+  });
+  const Tensor db = g.in(2);
   if (db.defined()) KERNEL(column_sum, T)(x.device(), {.x = matrix<const T>(dy), .sum = pointer<T>(db)});
 }
 

@@ -27,7 +27,8 @@ void product(benchmark::State& bench, char kind) {
 void shapes(benchmark::internal::Benchmark* b) {
   for (int threads : {1, 2})
     for (auto [m, n, k] : {std::array<int64_t, 3>{768, 672, 168}, {768, 168, 336}, {768, 43, 336}, {2048, 512, 128},
-                           {2048, 128, 256}, {768, 384, 384}, {768, 768, 768}, {64, 50280, 768}, {1, 512, 128}})
+                           {2048, 128, 256}, {768, 384, 384}, {768, 768, 768}, {64, 50280, 768}, {1, 512, 128},
+                           {2048, 1536, 384}, {2048, 384, 1536}, {8192, 1024, 256}, {8192, 256, 1024}})
       b->Args({m, n, k, threads});
   b->UseRealTime()->Unit(benchmark::kMicrosecond);
 }
