@@ -227,15 +227,29 @@ KnownKeys choose_architecture(const JsonValue& tree, Config& config, const Model
 std::string shown(double x) { return dump(JsonValue(x)); }
 std::string shown(int64_t x) { return std::to_string(x); }
 
+// A generated text brings its splits and its tokenizer.
+void check_generated(const Config& c) {
+  const DataConfig& d = c.data;
+  if (!d.is_generated()) return;
+  for (const auto& [key, there] : {std::pair{"train", !d.train.empty()}, {"validation", !d.validation.empty()},
+                                   {"test", !d.test.empty()}, {"batches", !d.batches.empty()},
+                                   {"tokenizer", d.tokenizer != "auto"}, {"documents", d.documents != "joined"}})
+    if (there)
+      refuse(c, {std::string("data.") + key},
+             std::string("data.") + key + " and data.generated are both given; remove one");
+}
+
 void check_data(const Config& c, Use use) {
   const DataConfig& d = c.data;
   if (!d.train.empty() && !d.batches.empty())
     refuse(c, {"data.batches"}, "data.train and data.batches are both given; remove one");
-  if (use == Use::train && d.train.empty() && d.batches.empty())
-    refuse(c, {}, "data.train is missing; give a text file, folder, glob or list of them (or data.batches)");
+  check_generated(c);
+  if (use == Use::train && d.train.empty() && d.batches.empty() && !d.is_generated())
+    refuse(c, {},
+           "data.train is missing; give a text file, folder, glob or list of them (or data.batches, or data.generated)");
   if (d.tokenizer.empty())
     refuse(c, {"data.tokenizer"},
-           "data.tokenizer: expected \"byte\", \"char\" or a path, found an empty string");
+           "data.tokenizer: expected \"auto\", \"byte\", \"char\", \"ids:V\" or a path, found an empty string");
   const double split =
       (d.validation.empty() ? d.validation_fraction : 0) + (d.test.empty() ? d.test_fraction : 0);
   if (split >= 1)

@@ -117,6 +117,9 @@ bool evaluation_is_missing(const Trainer& trainer, const RunFolder& run);
 Outcome train(Trainer& trainer, const RunFolder& run, const RunIdentity& identity, TrainingObserver& observer,
               const std::function<bool()>& stop);
 
+// UsageError where a checkpoint is of other tokens, or of another tokenizer, than the run that is to go on from it.
+void require_same_data(const Checkpoint& checkpoint, const std::string& path, const RunIdentity& identity);
+
 // Continues a run: restores the newest good checkpoint of the folder, sets aside what is newer
 // (RunFolder::set_aside_after), makes best.h5 the restored best_step's checkpoint again if that is still there, cuts
 // metrics.jsonl back to its step.
