@@ -5,6 +5,7 @@
 
 #include "framework/cli/command.h"
 #include "framework/cli/compute_options.h"
+#include "framework/cli/count_run.h"
 #include "framework/cli/interruption.h"
 #include "framework/cli/output.h"
 #include "framework/cli/run_observer.h"
@@ -215,6 +216,8 @@ int train_command(const TrainOptions& options, const ModelFactory& factory) {
   const RunFolder folder(options.out.empty() ? "runs/" + config.name : options.out);
   check_folder(folder, options.resume);
   TrainingRun run = prepare_run(config, folder, options.resume, factory);
+  if (!run.model->differentiable())
+    return count_run(run, folder, {options.resume, options.quiet, options.json, resume_command(options, folder)});
   return train_here(options, run, folder);
 }
 

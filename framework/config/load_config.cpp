@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "framework/config/config.h"
+#include "framework/config/counting_config.h"
 #include "framework/core/error.h"
 #include "kernels/device.h"
 
@@ -182,6 +183,9 @@ void choose_blocks(const JsonValue& model, Config& config, const std::vector<Arc
       throw UsageError(item.place.text() + ": " + path + ": expected an object such as " +
                        R"({"architecture": "mamba"}, found )" + item.found());
     const Architecture* chosen = named_architecture(item, path, table, false);
+    if (chosen && chosen->counts)
+      throw UsageError(item.find("architecture")->place.text() + ": " + path + ".architecture: " + chosen->name +
+                       " is a model of its own, no block; choose another");
     if (!chosen) throw UsageError(item.place.text() + ": " + path + ".architecture is missing; choose one");
     prepare_block(config.model.blocks.emplace_back(), *chosen);
     note_elsewhere(known, path, table, chosen->name, key_paths(config.model.blocks.back(), path + "."));
@@ -190,6 +194,14 @@ void choose_blocks(const JsonValue& model, Config& config, const std::vector<Arc
   for (const std::string& key : key_paths(of_block, "model."))
     known.elsewhere[key] = "belongs into the entries of model.blocks; model.architecture is \"hybrid\"";
   config.model.n_layers = int64_t(list->items.size());
+}
+
+// A model that counts has none of the keys of models made of blocks.
+void note_skeleton(KnownKeys& known, const std::string& name) {
+  ModelConfig blocks;
+  for (const std::string& key : key_paths(blocks, "model."))
+    if (std::find(known.paths.begin(), known.paths.end(), key) == known.paths.end())
+      known.elsewhere[key] = "belongs to models made of blocks; model.architecture is \"" + name + "\": remove the key";
 }
 
 // Gives the config the keys of the architecture that the tree names, before the tree is read.
@@ -202,7 +214,7 @@ KnownKeys choose_architecture(const JsonValue& tree, Config& config, const Model
   KnownKeys known;
   const JsonValue* named = model.find("architecture");
   std::string name = chosen ? chosen->name : "";
-  if (chosen) prepare_block(config.model, *chosen);
+  if (chosen) prepare_block(config.model, *chosen), config.model.counts = chosen->counts;
   if (!chosen && named && (named->string == kHybrid || named->raw == kHybrid)) {
     config.model.architecture = name = kHybrid;
     choose_blocks(model, config, table, known);
@@ -210,6 +222,7 @@ KnownKeys choose_architecture(const JsonValue& tree, Config& config, const Model
     known.elsewhere["model.blocks"] = "belongs to the architecture hybrid; set \"architecture\": \"hybrid\"";
   }
   known.paths = key_paths(config);
+  if (config.model.counts) note_skeleton(known, name);
   note_elsewhere(known, "model", table, name, known.paths);
   return known;
 }
@@ -332,6 +345,7 @@ Config parse_config(const std::string& text, const std::string& shown_name,
   }
   if (config.model.positions == "learned" && config.model.max_positions == 0)
     config.model.max_positions = config.training.context_length;
+  settle_counting(config, use);
   check(config, use);
   return config;
 }

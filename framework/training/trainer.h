@@ -36,7 +36,8 @@ struct BestLoss {
 class Trainer {
  public:
   // Everything but the model is borrowed from the config. `batches` must outlive the trainer. UsageError where a
-  // state is to be carried that grows with the text, or by muon with a learning_rate of 0.
+  // state is to be carried that grows with the text, by muon with a learning_rate of 0, and for a model without
+  // gradients.
   Trainer(const Config& config, std::unique_ptr<Model> model, const BatchSource& batches);
 
   // One optimizer step. DivergedError, before the update, where loss or gradient is not finite: it names the step and

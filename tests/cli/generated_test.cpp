@@ -73,6 +73,17 @@ TEST(CliGenerated, HiddenMarkovModelsHaveTheirOwnLossAsFloor) {
   EXPECT_TRUE(has(changed.err, "data.generated.seed was 1, now 5"));
 }
 
+TEST(CliGenerated, IsExportedWithoutATokenizer) {
+  Workspace work;
+  std::string mamba = config(R"("name": "markov", "symbols": 6, "order": 1)");
+  work.write("m.json", mamba.replace(mamba.find("gru"), 3, "mamba"));
+  ASSERT_EQ(work.run({"train", "m.json", "--quiet"}).code, 0);
+  const Ran ran = work.run({"export", "runs/m", "folder"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_TRUE(work.exists("folder/model.safetensors"));
+  EXPECT_FALSE(work.exists("folder/tokenizer.json"));
+}
+
 TEST(CliGenerated, RefusesWhatDoesNotGoTogether) {
   Workspace work;
   const auto refused = [&](const std::string& text, const std::vector<std::string>& words, int code = 2) {
