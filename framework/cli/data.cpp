@@ -10,6 +10,7 @@ Action declare_data_show(CLI::App& app);
 
 Action declare_data(CLI::App& app) {
   app.require_subcommand(1);
+  app.footer("Example: adder data prepare --help");
   CLI::App* prepare = app.add_subcommand("prepare", "turn text, JSON lines or other shards into token shards");
   CLI::App* show = app.add_subcommand("show", "verify a token shard and show what it holds");
   const Action do_prepare = declare_data_prepare(*prepare), do_show = declare_data_show(*show);

@@ -1,5 +1,6 @@
 // adder data prepare: text in, token shards out; or shards of one format into those of another.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <iostream>
 #include <iterator>
 
@@ -34,6 +35,14 @@ bool is_jsonl(const std::string& path) { return path.ends_with(".jsonl") || path
 
 std::string whole_input() { return {std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()}; }
 
+Text joined(const std::vector<Text::Document>& documents, const std::string& separator) {
+  const auto empty = std::count_if(documents.begin(), documents.end(), [](const auto& d) { return d.text.empty(); });
+  if (empty > 0)
+    warn(with_commas(empty) + " of " + with_commas(int64_t(documents.size())) +
+         " documents are empty: they have no tokens, and are left out");
+  return Text::of_documents(documents, separator);
+}
+
 // The inputs as JSON lines: where --key says so, or all their names do.
 std::optional<Text> json_lines(const PrepareOptions& o) {
   const bool from_stdin = o.sources == std::vector<std::string>{"-"};
@@ -45,16 +54,16 @@ std::optional<Text> json_lines(const PrepareOptions& o) {
   };
   if (from_stdin) {
     take(whole_input(), "stdin");
-    return Text::of_documents(documents, o.separator);
+    return joined(documents, o.separator);
   }
   const std::vector<std::string> files = find_files(o.sources, "SOURCE");
   if (o.key.empty() && std::none_of(files.begin(), files.end(), is_jsonl)) return std::nullopt;
   for (const std::string& file : files) {
     if (o.key.empty() && !is_jsonl(file))
-      throw UsageError(file + ": is text where others are JSON lines (*.jsonl); prepare them apart, or give --key");
+      throw UsageError(file + ": isn't named *.jsonl as others are; prepare it apart, or give --key, which takes all for JSON lines");
     take(read_text_file(file), file);
   }
-  return Text::of_documents(documents, o.separator);
+  return joined(documents, o.separator);
 }
 
 void check_sources(const PrepareOptions& o) {
@@ -118,14 +127,14 @@ int prepare_command(PrepareOptions o) {
   const Interruption interruption;
   std::optional<Text> text = json_lines(o);
   TokenFiles files;
-  if (!text && o.sources.front() == "-") text = Text::from_string(whole_input());
+  if (!text && o.sources.front() == "-") text = Text::from_string(whole_input(), o.separator);
   if (!text) files = TokenFiles::open(o.sources, o.separator, "SOURCE");
   if (text && text->size() == 0) throw UnreadableError("the input holds no text, expected some");
   const bool sharded = files.sharded();
   if (!text) text = files.text();
   const TokenizerPtr tokenizer =
       sharded ? choose_tokenizer(o.tokenizer, {&files}, "--tokenizer").tokenizer
-              : make_tokenizer(o.tokenizer == "auto" ? "byte" : o.tokenizer, std::span(&*text, 1));
+              : make_tokenizer(o.tokenizer == "auto" ? "byte" : o.tokenizer, std::span(&*text, 1), "--tokenizer");
   ShardWriter writer(o.output, tokenizer);
   try {
     if (sharded) write_shards(files.tokens(*tokenizer, Documents::separate, "--tokenizer"), writer, interruption);

@@ -68,7 +68,9 @@ int show_command(const ShowOptions& o) {
   const auto shard = std::make_shared<const Shard>(o.file);
   TokenizerPtr tokenizer = shard->tokenizer();
   if (!o.tokenizer.empty()) {
-    const TokenizerPtr named = make_tokenizer(o.tokenizer, {});
+    if (o.tokenizer == "char")
+      throw UsageError("--tokenizer is \"char\", which is made from a text; expected byte, ids:V or a path");
+    const TokenizerPtr named = make_tokenizer(o.tokenizer, {}, "--tokenizer");
     if (tokenizer && tokenizer->hash() != named->hash())
       throw UsageError("--tokenizer is " + named->text() + ", but " + o.file + " was made by " + tokenizer->text());
     tokenizer = named;
@@ -90,6 +92,8 @@ Action declare_data_show(CLI::App& app) {
   app.add_option("--tokens", o->tokens, "how many of the first ones to show")->type_name("N")->capture_default_str();
   app.add_option("--tokenizer", o->tokenizer, "of a shard that names none: byte, ids:V or a path")->type_name("NAME");
   app.add_flag("--json", o->json, "the result as one JSON document");
+  app.footer("All of the file is read: a damaged one, or an id beyond the vocabulary, exits with 3.\n"
+             "Example: adder data show data/train.tokens");
   return [o](const ModelFactory&) { return show_command(*o); };
 }
 

@@ -127,6 +127,7 @@ void Shard::fail(const std::string& what) const { throw UnreadableError(path_ + 
 
 Shard::Shard(const std::string& path) : path_(path), file_(path) {
   const auto format = format_of(path);
+  if (!format && file_.view().empty()) fail("is empty, expected a token shard");
   if (!format)
     fail("is no token shard (other first bytes); `adder data prepare` writes them; nanoGPT's are named *.bin");
   format_ = *format;

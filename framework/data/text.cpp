@@ -173,8 +173,9 @@ std::vector<int64_t> Text::document_starts() const {
   return starts;
 }
 
-Text Text::from_string(const std::string& value) {
+Text Text::from_string(const std::string& value, const std::string& separator) {
   Text text;
+  text.separator_ = separator;
   text.held_.push_back(std::make_shared<const std::string>(value));
   text.append("", *text.held_.front());
   return text;

@@ -34,7 +34,7 @@ class Text {
   // error. UnreadableError: nothing found, not readable, or no text in all of it.
   static Text load(const std::vector<std::string>& sources, const std::string& separator = "",
                    const std::string& key = "data.train");
-  static Text from_string(const std::string& text);  // for tests and prompts
+  static Text from_string(const std::string& text, const std::string& separator = "");  // of no file
   // Documents that are held in memory, each with the name that messages call it by; `separator` between two.
   struct Document { std::string name, text; };
   static Text of_documents(const std::vector<Document>& documents, const std::string& separator = "");

@@ -89,19 +89,19 @@ TokenizerChoice choose_tokenizer(const std::string& spec, const std::vector<cons
   if (!some) {
     std::vector<Text> texts;
     for (const TokenFiles* split : files) texts.push_back(split->text());
-    return {make_tokenizer(automatic ? "byte" : spec, texts), key};
+    return {make_tokenizer(automatic ? "byte" : spec, texts, key), key};
   }
   if (!known && (automatic || spec == "char"))
     throw UsageError(some->path() + ": a shard of format " + name(some->format()) +
                      " names no tokenizer; put its JSON beside it as " + tokenizer_beside(some->path()) +
                      ", or set " + key + " to \"byte\", a path, or \"ids:V\" for V ids without text (GPT-2: ids:50257)");
-  if (!known) return {make_tokenizer(spec, {}), key};
+  if (!known) return {make_tokenizer(spec, {}, key), key};
   if (automatic || (spec == "char" && known->tokenizer()->name() == "char"))
     return {known->tokenizer(), known->path()};
   if (spec == "char")
     throw UsageError(key + " is \"char\", but " + known->path() + " was made by " + known->tokenizer()->text() +
                      "; leave " + key + " out");
-  return {make_tokenizer(spec, {}), key};
+  return {make_tokenizer(spec, {}, key), key};
 }
 
 }  // namespace adder

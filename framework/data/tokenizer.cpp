@@ -210,28 +210,28 @@ TokenizerPtr char_tokenizer(std::span<const Text> texts) {
   return std::make_shared<CharTokenizer>(characters);
 }
 
-TokenizerPtr load_tokenizer(const std::string& path) {
+TokenizerPtr load_tokenizer(const std::string& path, const std::string& key) {
   std::error_code ignored;
   std::ifstream file;
   if (std::filesystem::is_regular_file(path, ignored)) file.open(path, std::ios::binary);
   std::ostringstream text;
   if (file.is_open()) text << file.rdbuf();
   if (!file.is_open() || !file)
-    throw UnreadableError("data.tokenizer: " + path +
+    throw UnreadableError(key + ": " + path +
                           ": no such file; expected \"byte\", \"char\", \"ids:V\" (V ids without text) or the path "
                           "of a tokenizer's JSON");
   return Tokenizer::from_json(text.str(), path);
 }
 
-TokenizerPtr make_tokenizer(const std::string& spec, std::span<const Text> texts) {
+TokenizerPtr make_tokenizer(const std::string& spec, std::span<const Text> texts, const std::string& key) {
   if (spec == "byte") return byte_tokenizer();
   if (spec == "char") return char_tokenizer(texts);
-  if (!spec.starts_with(kIds)) return load_tokenizer(spec);
+  if (!spec.starts_with(kIds)) return load_tokenizer(spec, key);
   int64_t vocabulary = 0;
   const char *first = spec.data() + kIds.size(), *end = spec.data() + spec.size();
   const auto read = std::from_chars(first, end, vocabulary);
   if (read.ec != std::errc() || read.ptr != end)
-    throw UsageError("data.tokenizer is \"" + spec + "\", expected the number of ids after the colon, as in ids:50257");
+    throw UsageError(key + " is \"" + spec + "\", expected the number of ids after the colon, as in ids:50257");
   return ids_tokenizer(vocabulary);
 }
 

@@ -43,8 +43,10 @@ TokenizerPtr byte_tokenizer();  // 256 ids: an id is a byte
 TokenizerPtr char_tokenizer(std::span<const Text> texts);
 // Ids that stand for no text that is known: " 17 3" is what ids 17 and 3 are written as, and read from.
 TokenizerPtr ids_tokenizer(int64_t vocabulary);
-TokenizerPtr load_tokenizer(const std::string& path);  // a JSON file that holds what to_json wrote
-// data.tokenizer: "byte", "char" (of these texts), "ids:V", or a path.
-TokenizerPtr make_tokenizer(const std::string& spec, std::span<const Text> texts);
+// A JSON file that holds what to_json wrote. `key`, here and below: for messages, what named it.
+TokenizerPtr load_tokenizer(const std::string& path, const std::string& key = "data.tokenizer");
+// data.tokenizer: "byte", "char" (of these texts), "ids:V", or a path. UsageError: "ids:" without a number.
+TokenizerPtr make_tokenizer(const std::string& spec, std::span<const Text> texts,
+                            const std::string& key = "data.tokenizer");
 
 }  // namespace adder

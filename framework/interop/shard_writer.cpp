@@ -77,6 +77,8 @@ ShardWriter::ShardWriter(const ShardOutput& output, TokenizerPtr tokenizer)
                      std::to_string(kLlmcTokens) + " a file");
   if (output.format == ShardFormat::nanogpt && fs::path(output.path).extension() != ".bin")
     throw UsageError(output.path + ": nanoGPT's format has no header, its files are known by the name *.bin");
+  if (fs::is_directory(output.path))
+    throw UsageError(output.path + ": is a folder, expected the name of a file to write");
   std::vector<std::string> taken = left_over(0);
   if (output.format != ShardFormat::adder && there(tokenizer_beside(path_of(0))))
     taken.push_back(tokenizer_beside(path_of(0)));

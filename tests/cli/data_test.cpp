@@ -59,6 +59,9 @@ TEST(CliData, JsonLinesAndStdin) {
       json_of(work.run({"data", "prepare", "-", "--key", "text", "--out", "e.tokens", "--json"}, {}, work.read("d.jsonl")));
   EXPECT_EQ(lines["documents"], 2);
   EXPECT_EQ(work.read("e.tokens"), work.read("a.tokens"));
+  EXPECT_EQ(json_of(work.run({"data", "prepare", "-", "--separator", "|", "--out", "f.tokens", "--json"}, {}, "a|b"))["documents"], 2);
+  work.write("gap.jsonl", "{\"text\": \"a\"}\n{\"text\": \"\"}\n");
+  EXPECT_TRUE(has(work.run({"data", "prepare", "gap.jsonl", "--out", "g.tokens"}).err, "1 of 2 documents are empty"));
 
   const auto refused = [&](const std::string& jsonl, const std::string& word, const std::string& key = "text") {
     work.write("bad.jsonl", jsonl);
@@ -137,6 +140,9 @@ TEST(CliData, ForeignFormatsInAndOut) {
   EXPECT_EQ(work.read("again.tokens"), work.read("t.tokens"));
   EXPECT_EQ(json_of(work.run({"data", "show", "l.bin", "--json"}))["text"], "to be or not to be");
   fs::remove(work.file("n.bin.tokenizer.json"));
+  const Ran no_text = work.run({"data", "show", "n.bin", "--tokenizer", "char"});
+  EXPECT_EQ(no_text.code, 2);
+  EXPECT_TRUE(has(no_text.err, "--tokenizer is \"char\", which is made from a text"));
   const json bare = json_of(work.run({"data", "show", "n.bin", "--json"}));
   EXPECT_TRUE(bare["tokenizer"].is_null());
   EXPECT_TRUE(bare["checksum"].is_null());
@@ -167,14 +173,19 @@ TEST(CliData, Refusals) {
     EXPECT_EQ(work.entries(), (std::vector<std::string>{"empty.txt", "t.txt"}));
   };
   refused({}, 2, "see `adder data --help`");
+  refused({"prepare", "t.txt", "--tokeniser", "byte"}, 2, "did you mean --tokenizer?; see `adder data prepare --help`");
   refused({"prepare", "t.txt"}, 2, "--out");
   refused({"prepare", "absent.txt", "--out", "a.tokens"}, 3, "absent.txt: no such file");
   refused({"prepare", "empty.txt", "--out", "a.tokens"}, 3, "empty.txt");
   refused({"prepare", "-", "--out", "a.tokens"}, 3, "no text");
   refused({"prepare", "-", "t.txt", "--out", "a.tokens"}, 2, "the only SOURCE");
   refused({"prepare", "t.txt", "--out", "a.bin", "--format", "npy"}, 2, "--format is \"npy\"");
-  refused({"prepare", "t.txt", "--out", "a.tokens", "--tokenizer", "bpe"}, 3, "bpe: no such file");
+  refused({"prepare", "t.txt", "--out", "a.tokens", "--tokenizer", "bpe"}, 3, "--tokenizer: bpe: no such file");
+  refused({"prepare", "t.txt", "--out", "a.tokens", "--tokenizer", "ids:x"}, 2, "--tokenizer is \"ids:x\"");
+  refused({"prepare", "t.txt", "--out", ".", "--force"}, 2, ".: is a folder");
   refused({"prepare", "t.txt", "--out", "t.txt"}, 2, "t.txt: is there already; --force");
+  refused({"show", "t.txt", "--tokenizer", "char"}, 3, "t.txt: is no token shard");
+  refused({"show", "empty.txt"}, 3, "empty.txt: is empty, expected a token shard");
   refused({"show", "t.txt"}, 3, "t.txt: is no token shard");
   refused({"show", "absent.tokens"}, 3, "absent.tokens");
 }
