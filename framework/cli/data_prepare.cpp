@@ -131,6 +131,9 @@ int prepare_command(PrepareOptions o) {
   if (!text) files = TokenFiles::open(o.sources, o.separator, "SOURCE");
   if (text && text->size() == 0) throw UnreadableError("the input holds no text, expected some");
   const bool sharded = files.sharded();
+  if (sharded && !o.separator.empty())
+    throw UsageError("--separator stands between documents of text, but " + files.shards().front()->path() +
+                     " is a token shard, which marks its own; remove it, or prepare the text anew");
   if (!text) text = files.text();
   const TokenizerPtr tokenizer =
       sharded ? choose_tokenizer(o.tokenizer, {&files}, "--tokenizer").tokenizer
@@ -145,10 +148,11 @@ int prepare_command(PrepareOptions o) {
     return interruption.exit_code();
   }
   const std::vector<std::string> paths = writer.commit();
+  const std::string hint = sharded ? "" : " (--separator puts a text there)";
   if (o.output.format != ShardFormat::adder && writer.documents() > 1)
     warn("the format " + o.format + " doesn't mark documents; the " + with_commas(writer.documents()) +
          " of them are one stream now" +
-         (o.separator.empty() ? ", with nothing between them (--separator puts a text there)" : ""));
+         (!o.separator.empty() ? "" : ", with nothing between them" + hint));
   report(o, writer, *tokenizer, paths);
   return kOk;
 }
@@ -169,7 +173,7 @@ Action declare_data_prepare(CLI::App& app) {
       ->capture_default_str();
   app.add_option("--key", o->key, "the input is JSON lines, and this member of each is a document; *.jsonl: text")
       ->type_name("NAME");
-  app.add_option("--separator", o->separator, "text between two documents; in a file it ends one, too")
+  app.add_option("--separator", o->separator, "text between two documents of text; in a file it ends one, too")
       ->type_name("TEXT");
   app.add_option("--shard-tokens", o->output.tokens_per_file,
                  "several files of so many tokens: train-00000.tokens, …; left out: one file")

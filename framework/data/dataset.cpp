@@ -48,6 +48,14 @@ void check_documents(const TokenFiles& train, const DatasetOptions& options) {
                    ", name several files, or set data.documents to \"joined\"");
 }
 
+void check_separator(const std::vector<TokenFiles>& files, const DatasetOptions& options) {
+  if (options.separator.empty()) return;
+  for (const TokenFiles& split : files)
+    if (!split.sharded()) return;
+  throw UsageError("data.separator stands between documents of text, but " + files.front().shards().front()->path() +
+                   " is a token shard, which marks its own; remove the key");
+}
+
 }  // namespace
 
 SplitSizes split_sizes(int64_t total, double validation_fraction, double test_fraction) {
@@ -68,6 +76,7 @@ TokenDataset TokenDataset::load(const DatasetOptions& options, TokenizerPtr toke
   if (own_test) files.push_back(TokenFiles::open(options.test, options.separator, "data.test"));
 
   check_documents(files.front(), options);
+  check_separator(files, options);
 
   TokenDataset data;
   std::vector<const TokenFiles*> all_files;

@@ -35,7 +35,7 @@ struct TokenDataset {
 
   // UnreadableError: no such file, no text, what the tokenizer can't read, a split shorter than
   // context_length + 1 tokens. UsageError: fractions that leave nothing to train on, separate documents where
-  // all of train is one, shards of another tokenizer.
+  // all of train is one, shards of another tokenizer, a separator for shards.
   // With `tokenizer` (a resumed run's) options.tokenizer is not looked at.
   static TokenDataset load(const DatasetOptions& options, TokenizerPtr tokenizer = nullptr);
 };

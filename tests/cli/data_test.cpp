@@ -146,6 +146,9 @@ TEST(CliData, ForeignFormatsInAndOut) {
   const json bare = json_of(work.run({"data", "show", "n.bin", "--json"}));
   EXPECT_TRUE(bare["tokenizer"].is_null());
   EXPECT_TRUE(bare["checksum"].is_null());
+  const Ran cut = work.run({"data", "prepare", "t.tokens", "--separator", " ", "--out", "x.tokens"});
+  EXPECT_EQ(cut.code, 2);
+  EXPECT_TRUE(has(cut.err, "--separator stands between documents of text, but t.tokens is a token shard"));
   const Ran none = work.run({"data", "prepare", "n.bin", "--out", "x.tokens"});
   EXPECT_EQ(none.code, 2);
   EXPECT_TRUE(has(none.err, "n.bin.tokenizer.json, or set --tokenizer"));
@@ -173,7 +176,7 @@ TEST(CliData, Refusals) {
     EXPECT_EQ(work.entries(), (std::vector<std::string>{"empty.txt", "t.txt"}));
   };
   refused({}, 2, "see `adder data --help`");
-  refused({"prepare", "t.txt", "--tokeniser", "byte"}, 2, "did you mean --tokenizer?; see `adder data prepare --help`");
+  refused({"prepare", "t.txt", "--out", "a.tokens", "--tokeniser", "byte"}, 2, "did you mean --tokenizer?; see `adder data prepare --help`");
   refused({"prepare", "t.txt"}, 2, "--out");
   refused({"prepare", "absent.txt", "--out", "a.tokens"}, 3, "absent.txt: no such file");
   refused({"prepare", "empty.txt", "--out", "a.tokens"}, 3, "empty.txt");

@@ -132,7 +132,7 @@ TEST(ShardData, IsTheTextThatItWasMadeOf) {
       prepare(Text::load({path}, "\n\n"), text.tokenizer, folder + "/s/x.tokens", 7);  // in pieces
       for (const std::string& source : {folder + "/s", folder + "/s/x-*.tokens"}) {
         options.train = {source};
-        options.tokenizer = "auto";
+        options.tokenizer = "auto", options.separator = "";
         const TokenDataset shards = TokenDataset::load(options);
         EXPECT_EQ(shards.tokenizer->hash(), text.tokenizer->hash());
         EXPECT_EQ(shards.train.hash(), text.train.hash());
@@ -185,6 +185,8 @@ TEST(ShardData, ForeignShardsNeedATokenizer) {
   EXPECT_EQ(TokenDataset::load(options).tokenizer->vocabulary(), 50257);
   options.documents = Documents::separate;
   EXPECT_HAS(error(), "the shards of data.train are one document");
+  options.documents = Documents::joined, options.separator = "|";
+  EXPECT_HAS(error(), "data.separator stands between documents of text, but " + path + " is a token shard");
 }
 
 TEST(ShardData, WhatAKilledWriterLeftIsNoData) {
