@@ -73,5 +73,14 @@ TEST(ShakespeareConfigs, HaveAboutEightHundredThousandParameters) {
   arena::set_poison(poison);
 }
 
+// A baseline counts the text that the model reads.
+TEST(GeneratedConfigs, ModelAndNgramReadOneText) {
+  for (const std::string name : {"markov", "hmm"}) {
+    Config model = load(name), counts = load(name + "_ngram");
+    EXPECT_TRUE(counts.model.counts);
+    EXPECT_EQ(dump(write_fields(model.data)), dump(write_fields(counts.data))) << name;
+  }
+}
+
 }  // namespace
 }  // namespace adder

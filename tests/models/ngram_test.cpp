@@ -206,18 +206,17 @@ TEST(Ngram, TinyShakespeare) {
   const TokenDataset data = TokenDataset::load({.train = {path}, .tokenizer = "char"});
   Ids train(size_t(data.train.size()));
   data.train.copy(0, data.train.size(), train.data());
-  const std::map<int64_t, double> reference = {{1, 3.3473}, {2, 2.4858}, {3, 2.0492}, {4, 1.7738}, {5, 1.6688}};
+  const std::map<int64_t, double> reference = {{1, 3.3473}, {3, 2.0492}, {5, 1.6688}};  // a second in all
   for (const auto& [order, nats] : reference) {
     NgramOptions options;
     options.order = order;
     Ngram model(options, data.tokenizer->vocabulary(), DType::f32);
     model.count(train, {}, nullptr);
-    for (const int64_t window : order == 3 ? std::vector<int64_t>{64, 1000} : std::vector<int64_t>{256}) {
-      const Evaluation e =
-          evaluate(model, data.validation, {.window = window, .stride = window, .carry = true}, data.tokenizer.get());
-      EXPECT_EQ(e.tokens, 111'539);
-      EXPECT_NEAR(e.loss(), nats, 1e-4) << "order " << order;
-    }
+    const int64_t window = 100 + 50 * order;  // whatever it is
+    const Evaluation e =
+        evaluate(model, data.validation, {.window = window, .stride = window, .carry = true}, data.tokenizer.get());
+    EXPECT_EQ(e.tokens, 111'539);
+    EXPECT_NEAR(e.loss(), nats, 1e-4) << "order " << order;
   }
 }
 
