@@ -11,6 +11,7 @@
 #include "models/mamba2.h"
 #include "models/min_gru.h"
 #include "models/min_lstm.h"
+#include "models/ngram.h"
 #include "models/rnn.h"
 #include "models/s4d.h"
 
@@ -19,7 +20,7 @@ namespace {
 
 struct Entry {
   Architecture architecture;
-  MakeMixer make_mixer;
+  MakeMixer make_mixer;  // null: it is no mixer
 };
 
 // A mixer that is made from (ModelConfig, its Options, ParameterScope).
@@ -39,6 +40,15 @@ Entry entry(const char* name, const char* doc, void (*block_defaults)(BlockOptio
 void with_mlp(BlockOptions& block) { block.mlp = "swiglu"; }
 void with_glu(BlockOptions& block) { block.activation = "gelu", block.output = "glu"; }
 
+// A model of its own, trained by counting.
+Entry ngram() {
+  Architecture a;
+  a.name = "ngram", a.doc = "counts, interpolated by Witten and Bell (1991); no gradients, one pass over the text";
+  a.options = [] { return std::make_shared<NgramOptions>(); };
+  a.counts = true;
+  return {a, nullptr};
+}
+
 const std::vector<Entry>& entries() {
   static const std::vector<Entry> list = {
       entry<Attention, AttentionOptions>("attention", "causal attention (Vaswani et al., 2017); GPT-2's or Llama's",
@@ -52,6 +62,7 @@ const std::vector<Entry>& entries() {
       entry<Mamba2, Mamba2Options>("mamba2", "state space duality (Dao & Gu, 2024)"),
       entry<MinGru, MinRnnOptions>("min_gru", "minimal GRU (Feng et al., 2024)"),
       entry<MinLstm, MinRnnOptions>("min_lstm", "minimal LSTM (Feng et al., 2024)"),
+      ngram(),
       entry<Rnn, RnnOptions>("rnn", "recurrent network (Elman, 1990): h = tanh(W x + U h + b), or relu"),
       entry<S4d, S4dOptions>("s4d", "diagonal state space a channel (Gu et al., 2022)", with_glu),
   };
@@ -68,6 +79,10 @@ class Registry : public ModelFactory {
 
   std::unique_ptr<Model> make(const ModelConfig& config, int64_t vocabulary, uint64_t seed,
                               DType dtype) const override {
+    if (config.architecture == "ngram") {
+      const auto* options = dynamic_cast<const NgramOptions*>(config.mixer.get());
+      return std::make_unique<Ngram>(options ? *options : NgramOptions(), vocabulary, dtype);
+    }
     return std::make_unique<LanguageModel>(config, vocabulary, seed, dtype, make_mixer);
   }
 
@@ -76,8 +91,8 @@ class Registry : public ModelFactory {
                                            const ParameterScope& scope) {
     std::string known;
     for (const Entry& e : entries()) {
-      if (e.architecture.name == block.architecture) return e.make_mixer(config, block, scope);
-      known += (known.empty() ? "" : ", ") + e.architecture.name;
+      if (e.architecture.name == block.architecture && e.make_mixer) return e.make_mixer(config, block, scope);
+      if (e.make_mixer) known += (known.empty() ? "" : ", ") + e.architecture.name;
     }
     throw UsageError("[models] model.architecture is \"" + block.architecture + "\", expected one of: " + known);
   }

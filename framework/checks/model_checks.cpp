@@ -5,10 +5,13 @@
 #include <cstring>
 
 #include "framework/core/random.h"
+#include "framework/nn/counting_model.h"
 #include "framework/ops/cross_entropy.h"
 
 namespace adder::model_checks {
 namespace {
+
+constexpr int64_t kCounted = 2000;  // tokens that a model that counts has read
 
 // Away from the start, so that no parameter can be left out unnoticed; a matrix by so little that a
 // recurrence through it still contracts.
@@ -25,6 +28,10 @@ void shake(const ParameterList& list, uint64_t seed) {
 std::unique_ptr<Model> Setup::model(DType dtype, uint64_t variant) const {
   auto made = factory.make(config, vocabulary, seed + variant, dtype);
   shake(made->parameters(), seed + variant);
+  if (auto* counting = dynamic_cast<CountingModel*>(made.get())) {
+    const Tensor text = ids({kCounted}, 60 + variant);
+    counting->count({text.data<int32_t>(), size_t(text.size())});
+  }
   return made;
 }
 

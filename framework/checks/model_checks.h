@@ -20,7 +20,7 @@ struct Setup {
   uint64_t seed;
   int64_t length, memory_length;
 
-  // Its parameters shaken away from where they start.
+  // Its parameters shaken away from where they start, or with some random text counted.
   std::unique_ptr<Model> model(DType dtype, uint64_t variant = 0) const;
   Tensor ids(const Shape& shape, uint64_t stream) const {
     return index_input(shape, seed * 1000 + stream, int32_t(vocabulary));

@@ -18,6 +18,7 @@ namespace adder {
 namespace {
 
 constexpr int64_t kVocabulary = 97;  // logits are logits: the text's own vocabulary would only take time
+constexpr char kSizes[] = R"(, "n_layers": 2, "d_model": 16)";
 constexpr int64_t kManyParameters = 300000;  // beyond: shorter rows
 
 struct CheckOptions {
@@ -54,13 +55,13 @@ std::vector<Subject> of_each_architecture(const CheckOptions& options, const Mod
   std::vector<Subject> subjects;
   const auto add = [&](const std::string& name, const std::string& more) {
     const std::string text =
-        R"({"model": {"architecture": ")" + name + R"(", "n_layers": 2, "d_model": 16)" + more + "}}";
+        R"({"model": {"architecture": ")" + name + "\"" + more + "}}";
     subjects.push_back({name, parse_config(text, name, {}, factory, Use::stored).model});
   };
   const auto table = factory.architectures();
-  for (const Architecture& a : table) add(a.name, "");
+  for (const Architecture& a : table) add(a.name, a.counts ? "" : kSizes);
   if (table.size() > 1)
-    add(kHybrid, R"(, "blocks": [{"architecture": ")" + table.front().name + R"("}, {"architecture": ")" +
+    add(kHybrid, std::string(kSizes) + R"(, "blocks": [{"architecture": ")" + table.front().name + R"("}, {"architecture": ")" +
                      table.back().name + R"("}])");
   return subjects;
 }
@@ -81,6 +82,7 @@ std::vector<std::string> choose(std::vector<Subject>& subjects, const std::vecto
 }
 
 std::string shown(const ModelConfig& model, int64_t parameters) {
+  if (model.counts) return model.architecture + ", no parameters: it counts";
   std::string text = model.architecture;
   if (model.hybrid()) {
     std::vector<std::string> names;

@@ -10,6 +10,7 @@ Action declare_inspect(CLI::App& app);
 Action declare_trace(CLI::App& app);
 Action declare_import(CLI::App& app);
 Action declare_export(CLI::App& app);
+Action declare_data(CLI::App& app);
 Action declare_schema(CLI::App& app);
 
 const std::vector<Command>& commands() {
@@ -22,6 +23,7 @@ const std::vector<Command>& commands() {
       {"trace", "everything that a model computes on one batch, as HDF5", declare_trace},
       {"import", "turn a Hugging Face folder into a checkpoint", declare_import},
       {"export", "turn a model into a Hugging Face folder, or torch's names", declare_export},
+      {"data", "prepare: text into token shards; show: what one holds", declare_data},
       {"schema", "JSON Schema of configs, for editors; or the key reference", declare_schema},
   };
   return table;

@@ -7,7 +7,9 @@
 #include "framework/cli/output.h"
 #include "framework/cli/run_data.h"
 #include "framework/core/error.h"
+#include "framework/data/token_files.h"
 #include "framework/inference/evaluate.h"
+#include "framework/inference/excess.h"
 
 namespace adder {
 namespace {
@@ -24,21 +26,30 @@ struct EvalOptions {
 
 struct EvalText {
   TokenSpan tokens;
-  std::string name;  // "the validation split", "a.txt"
+  std::string name;           // "the validation split", "a.txt"
+  TextSourcePtr source = {};  // that drew the tokens; null: it isn't known
+};
+
+// What the source of the text lost on the tokens that were scored.
+struct PairedFloor {
+  std::string source;
+  std::optional<double> entropy_rate;
+  Excess excess;
 };
 
 EvalText files(const EvalOptions& options, const LoadedModel& loaded) {
   EvalText text;
   for (const std::string& file : options.data) text.name += (text.name.empty() ? "" : ", ") + file;
-  text.tokens = tokenize(Text::load(options.data, loaded.config.data.separator, "--data"), *loaded.tokenizer,
-                         documents_of(loaded.config));
+  text.tokens = TokenFiles::open(options.data, loaded.config.data.separator, "--data")
+                    .tokens(*loaded.tokenizer, documents_of(loaded.config), loaded.path);
   return text;
 }
 
 EvalText split(const EvalOptions& options, const LoadedModel& loaded) {
-  if (loaded.config.data.train.empty())
+  if (loaded.config.data.train.empty() && !loaded.config.data.is_generated())
     throw UsageError(loaded.path + ": its config names no text (data.train); give one with --data");
-  const TokenDataset data = TokenDataset::load(dataset_options(loaded.config, 1), loaded.tokenizer);
+  const RunText text = load_text(loaded.config, 1, loaded.tokenizer, loaded.path);
+  const TokenDataset& data = text.data;
   if (!loaded.checkpoint.data_hash.empty() && data_hash(data) != loaded.checkpoint.data_hash)
     warn("the text has changed since this model was trained on it; the " + options.split +
          " split may hold tokens that it has seen");
@@ -48,7 +59,7 @@ EvalText split(const EvalOptions& options, const LoadedModel& loaded) {
   if (tokens.size() == 0)
     throw UsageError(loaded.path + ": its config leaves no " + options.split +
                      " split; choose another with --split, or give --data");
-  return {tokens, "the " + options.split + " split"};
+  return {tokens, "the " + options.split + " split", text.source};
 }
 
 EvalText text_of(const EvalOptions& options, const LoadedModel& loaded) {
@@ -102,7 +113,7 @@ JsonValue positions_json(const Evaluation& e) {
 }
 
 JsonValue to_json(const LoadedModel& loaded, const EvalText& text, const EvaluationOptions& o,
-                  const Evaluation& e, bool by_position) {
+                  const Evaluation& e, const std::optional<PairedFloor>& floor, bool by_position) {
   JsonValue result = describe(loaded);
   result.set("text", text.name);
   result.set("tokens", e.tokens);
@@ -112,24 +123,41 @@ JsonValue to_json(const LoadedModel& loaded, const EvalText& text, const Evaluat
   result.set("state", std::string(o.carry ? "carry" : "reset"));
   result.set("loss", e.loss());
   result.set("perplexity", e.perplexity());
-  result.set("bits_per_byte", e.bits_per_byte());
+  if (e.bytes > 0) result.set("bits_per_byte", e.bits_per_byte());
+  if (floor) {
+    JsonValue& known = result.set("floor", JsonValue::object());
+    known.set("source", floor->source);
+    if (floor->entropy_rate) known.set("entropy_rate", *floor->entropy_rate);
+    known.set("loss", floor->excess.floor);
+    known.set("excess", floor->excess.mean);
+    known.set("standard_error", floor->excess.standard_error);
+  }
   if (by_position) result.set("by_position", positions_json(e));
   return result;
 }
 
 void print_text(const LoadedModel& loaded, const EvalText& text, const EvaluationOptions& o,
-                const Evaluation& e, bool by_position) {
-  print(aligned({
+                const Evaluation& e, const std::optional<PairedFloor>& floor, bool by_position) {
+  std::vector<std::pair<std::string, std::string>> facts = {
       {"checkpoint", shown_checkpoint(loaded)},
       {"text", text.name + ": " + with_commas(e.tokens) + " tokens, each after the first" +
-                   (text.tokens.documents_marked() ? " of its document" : "") + " once (" +
-                   with_commas(e.bytes) + " bytes)"},
+                   (text.tokens.documents_marked() ? " of its document" : "") + " once" +
+                   (e.bytes > 0 ? " (" + with_commas(e.bytes) + " bytes)" : "")},
       {"windows", with_commas(o.window) + " tokens, stride " + with_commas(o.stride) +
                       (o.carry ? ", state carried from one to the next" : ", state reset before each")},
       {"loss", decimals(e.loss(), 4) + " nats a token"},
       {"perplexity", significant(e.perplexity(), 5)},
-      {"bits a byte", decimals(e.bits_per_byte(), 4)},
-  }));
+  };
+  if (e.bytes > 0) facts.emplace_back("bits a byte", decimals(e.bits_per_byte(), 4));
+  if (floor) {
+    const std::string rate =
+        floor->entropy_rate ? " (in the long run " + decimals(*floor->entropy_rate, 4) + ")" : "";
+    facts.emplace_back("floor", decimals(floor->excess.floor, 4) + " nats a token: what the " + floor->source +
+                                   " itself loses on the same tokens" + rate);
+    facts.emplace_back("excess", decimals(floor->excess.mean, 5) + " nats a token, standard error " +
+                                    significant(floor->excess.standard_error, 2) + " (paired, token by token)");
+  }
+  print(aligned(facts));
   if (!by_position) return;
   std::vector<std::vector<std::string>> rows;
   for (size_t i = 0; i < e.by_position.size(); ++i)
@@ -137,17 +165,28 @@ void print_text(const LoadedModel& loaded, const EvalText& text, const Evaluatio
   print("\n" + table({"position", "loss", "tokens"}, rows, 0));
 }
 
+// Each token after the first is scored once, in order: so are the source's losses.
+std::optional<PairedFloor> floor_of(const EvalText& text, const std::vector<double>& losses) {
+  if (!text.source) return std::nullopt;
+  const std::vector<double> own = text.source->losses(text.tokens);
+  return PairedFloor{text.source->description(), text.source->entropy_rate(),
+               excess_over(std::span(own).subspan(1), losses)};
+}
+
 int eval_command(const EvalOptions& options, const ModelFactory& factory) {
   options.compute.apply();
   check_split(options.split);
   const LoadedModel loaded = open_model(options.source, factory);
-  const EvaluationOptions windows = window_options(options, loaded.config);
+  EvaluationOptions windows = window_options(options, loaded.config);
+  std::vector<double> losses;
+  windows.token_losses = &losses;
   const EvalText text = text_of(options, loaded);
   const Evaluation result = evaluate(*loaded.model, text.tokens, windows, loaded.tokenizer.get());
+  const std::optional<PairedFloor> floor = floor_of(text, losses);
   if (options.json)
-    print_json(to_json(loaded, text, windows, result, options.by_position));
+    print_json(to_json(loaded, text, windows, result, floor, options.by_position));
   else
-    print_text(loaded, text, windows, result, options.by_position);
+    print_text(loaded, text, windows, result, floor, options.by_position);
   return kOk;
 }
 
@@ -157,7 +196,7 @@ Action declare_eval(CLI::App& app) {
   auto options = std::make_shared<EvalOptions>();
   declare_source(app, options->source);
   auto* data = app.add_option("--data", options->data,
-                              "files, folders or globs to score, in place of the config's text")
+                              "files, folders or globs to score (text or token shards), in place of the config's text")
                    ->type_name("FILE");
   app.add_option("--split", options->split, "of the config's text: validation, test or train")
       ->type_name("NAME")

@@ -72,6 +72,17 @@ JsonValue tensors_json(const std::vector<Row>& rows) {
   return list;
 }
 
+JsonValue counts_json(const std::vector<NamedTensor>& counts) {
+  JsonValue list = JsonValue::array();
+  for (const NamedTensor& tensor : counts) {
+    JsonValue entry = JsonValue::object();
+    entry.set("name", tensor.name);
+    entry.set("entries", tensor.value.size());
+    list.push(std::move(entry));
+  }
+  return list;
+}
+
 JsonValue to_json(const LoadedModel& loaded, const std::vector<Row>& rows) {
   const Checkpoint& c = loaded.checkpoint;
   JsonValue result = describe(loaded);
@@ -95,6 +106,7 @@ JsonValue to_json(const LoadedModel& loaded, const std::vector<Row>& rows) {
   result.set("optimizer", std::move(slots));
   result.set("config", parse_json(c.config_json, loaded.path));
   result.set("tensors", tensors_json(rows));
+  if (loaded.config.model.counts) result.set("counts", counts_json(c.counts));
   return result;
 }
 
@@ -116,8 +128,11 @@ void print_text(const LoadedModel& loaded, const std::vector<Row>& rows) {
       {"best", c.best_step < 0 ? "not evaluated"
                                : "loss " + decimals(c.best_loss, 4) + " at step " + with_commas(c.best_step)},
       {"origin", shown_origin(c)},
-      {"model", config.model.architecture + ", d_model " + std::to_string(config.model.d_model) + ", " +
-                    std::to_string(config.model.n_layers) + " layers, " + config.precision},
+      {"model", config.model.architecture +
+                    (config.model.counts ? ", counts"
+                                         : ", d_model " + std::to_string(config.model.d_model) + ", " +
+                                               std::to_string(config.model.n_layers) + " layers") +
+                    ", " + config.precision},
       {"tokenizer",
        tokenizer ? tokenizer->name() + ", " + with_commas(tokenizer->vocabulary()) + " ids" : "none"},
       {"data", joined(config.data.train, config.data.batches.empty() ? "none" : config.data.batches)},
@@ -125,6 +140,10 @@ void print_text(const LoadedModel& loaded, const std::vector<Row>& rows) {
   };
   print(aligned(facts) + "\n");
   std::vector<std::vector<std::string>> lines;
+  if (config.model.counts) {
+    for (const NamedTensor& t : c.counts) lines.push_back({t.name, with_commas(t.value.size())});
+    return print(table({"counts", "entries"}, lines, 1));
+  }
   for (const Row& row : rows)
     lines.push_back({row.parameter->name, to_string(row.parameter->value.shape()),
                      row.parameter->decay ? "yes" : "no", significant(row.norm, 5), significant(row.rms, 5)});

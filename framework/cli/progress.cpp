@@ -19,6 +19,9 @@ std::string speed(const ProgressState& s) {
   return with_commas(std::llround(s.tokens_per_second)) + " tokens/s";
 }
 std::string time_left(const ProgressState& s) { return "ETA " + duration(s.seconds_left); }
+std::string loss(const ProgressState& s) {
+  return "loss " + decimals(s.loss, 4) + (std::isnan(s.floor) ? "" : " (floor " + decimals(s.floor, 4) + ")");
+}
 std::string counted(const ProgressState& s) { return std::to_string(s.step) + "/" + std::to_string(s.steps); }
 
 }  // namespace
@@ -31,12 +34,12 @@ void StepTime::add(double seconds) {
 double StepTime::mean() const { return weight_ > 0 ? sum_ / weight_ : 0; }
 
 std::string progress_line(const ProgressState& s) {
-  return "step " + counted(s) + "  loss " + decimals(s.loss, 4) + "  rate " +
+  return "step " + counted(s) + "  " + loss(s) + "  rate " +
          significant(s.learning_rate, 3) + "  " + speed(s) + "  " + time_left(s);
 }
 
 std::string progress_bar(const ProgressState& s, int width, bool colour) {
-  std::string text = " " + counted(s) + "  loss " + decimals(s.loss, 4);
+  std::string text = " " + counted(s) + "  " + loss(s);
   for (const std::string& part : {time_left(s), speed(s)})  // ETA first where room is short
     if (int(text.size() + part.size()) + 2 <= width) text += "  " + part;
   const int room = std::min(kLongestBar, width - int(text.size()) - 2);
@@ -47,11 +50,12 @@ std::string progress_bar(const ProgressState& s, int width, bool colour) {
   return colour ? "[\x1b[32m" + bar + "\x1b[0m" + rest + "]" + text : "[" + bar + rest + "]" + text;
 }
 
-Progress::Progress(int64_t steps, int64_t tokens_per_step, int64_t every, bool quiet)
+Progress::Progress(int64_t steps, int64_t tokens_per_step, int64_t every, bool quiet, double floor)
     : steps_(steps),
       tokens_per_step_(tokens_per_step),
       every_(every),
       quiet_(quiet),
+      floor_(floor),
       terminal_(terminal(STDERR_FILENO)) {}
 
 void Progress::step(const StepReport& report) {
@@ -63,7 +67,8 @@ void Progress::step(const StepReport& report) {
                             report.loss,
                             report.learning_rate,
                             mean > 0 ? double(tokens_per_step_) / mean : 0,
-                            double(steps_ - report.step) * mean};
+                            double(steps_ - report.step) * mean,
+                            floor_};
   const bool last = report.step == steps_;
   if (!terminal_.interactive) {
     if (last || report.step % every_ == 0) adder::note(progress_line(state));

@@ -43,10 +43,11 @@ std::string suggestion(const CLI::App& command) {
 }
 
 std::string usage_text(const CLI::ParseError& problem, const CLI::App& app) {
-  const auto chosen = app.get_subcommands();
-  const std::string name = chosen.empty() ? "adder" : "adder " + chosen[0]->get_name();
+  const CLI::App* chosen = &app;  // the innermost: prepare, in adder data prepare
+  std::string name = "adder";
+  while (!chosen->get_subcommands().empty()) chosen = chosen->get_subcommands()[0], name += " " + chosen->get_name();
   const bool surplus = dynamic_cast<const CLI::ExtrasError*>(&problem);
-  return std::string(problem.what()) + (surplus && !chosen.empty() ? suggestion(*chosen[0]) : "") +
+  return std::string(problem.what()) + (surplus && chosen != &app ? suggestion(*chosen) : "") +
          "; see `" + name + " --help`";
 }
 

@@ -23,6 +23,33 @@ DatasetOptions dataset_options(const Config& config, int64_t context_length) {
   return options;
 }
 
+GeneratedOptions generated_options(const Config& config) {
+  const GeneratedConfig& g = config.data.generated;
+  GeneratedOptions options;
+  options.name = g.name;
+  options.symbols = g.symbols, options.order = g.order, options.states = g.states;
+  options.concentration = g.concentration, options.emission_concentration = g.emission_concentration;
+  options.persistence = g.persistence;
+  options.train_tokens = g.train_tokens, options.validation_tokens = g.validation_tokens;
+  options.test_tokens = g.test_tokens;
+  options.seed = uint64_t(g.seed);
+  return options;
+}
+
+RunText load_text(const Config& config, int64_t context_length, TokenizerPtr tokenizer, const std::string& owner) {
+  RunText text;
+  if (config.data.is_generated()) {
+    const GeneratedOptions options = generated_options(config);
+    text.source = make_source(options);
+    text.data = generate_dataset(*text.source, options, context_length);
+    return text;
+  }
+  DatasetOptions options = dataset_options(config, context_length);
+  if (!owner.empty()) options.tokenizer_owner = owner;
+  text.data = TokenDataset::load(options, std::move(tokenizer));
+  return text;
+}
+
 std::string data_hash(const TokenDataset& data) {
   return hash_hex(data.train.hash() + data.validation.hash() + data.test.hash());
 }

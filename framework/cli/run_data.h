@@ -5,6 +5,7 @@
 #include "framework/config/config.h"
 #include "framework/data/batches.h"
 #include "framework/data/dataset.h"
+#include "framework/data/generated.h"
 
 namespace adder {
 
@@ -12,6 +13,17 @@ Documents documents_of(const Config& config);
 
 // `context_length`: what every split must fill at least once.
 DatasetOptions dataset_options(const Config& config, int64_t context_length);
+
+GeneratedOptions generated_options(const Config& config);
+
+// The tokens of a run, from files or from a source.
+struct RunText {
+  TokenDataset data;
+  TextSourcePtr source;  // null: files
+};
+// With `tokenizer` (a stored run's, `owner` says whose) data.tokenizer is not looked at.
+RunText load_text(const Config& config, int64_t context_length, TokenizerPtr tokenizer = nullptr,
+                  const std::string& owner = "");
 
 // What a checkpoint keeps to know its data again: the tokens of all splits, or the batches of a file.
 std::string data_hash(const TokenDataset& data);

@@ -7,8 +7,14 @@
 
 #include "framework/cli/progress.h"
 #include "framework/cli/training_run.h"
+#include "framework/config/json.h"
 
 namespace adder {
+
+// The value of a metric; NaN where there is none of that name.
+double metric(const EvaluationSummary& summary, const std::string& name);
+// eval_loss, and the floor's eval_floor, eval_excess and eval_excess_standard_error where there is one.
+void add_evaluation(const EvaluationSummary& summary, JsonValue& result);
 
 class RunObserver : public TrainingObserver {
  public:
@@ -16,14 +22,16 @@ class RunObserver : public TrainingObserver {
   RunObserver(const TrainingRun& run, bool quiet, std::function<bool()> stop);
 
   void on_step(const StepReport& report) override;
-  // A full pass over the validation tokens; nanoGPT's estimate, too, if evaluation.random_windows asks.
-  std::optional<EvaluationSummary> evaluate(Trainer& trainer) override;
+  // A full pass over the validation tokens; with their source's loss on them, where it is known, and nanoGPT's
+  // estimate, if evaluation.random_windows asks.
+  std::optional<EvaluationSummary> evaluate(Trainer& trainer) override { return evaluate(trainer.model()); }
+  std::optional<EvaluationSummary> evaluate(Model& model);
   void on_evaluation(int64_t step, const EvaluationSummary& summary, bool best) override;
   void on_checkpoint(int64_t step, const std::string& path) override;
 
   Progress& progress() { return progress_; }
   const std::optional<StepReport>& last_step() const { return last_step_; }
-  const std::optional<double>& last_evaluation() const { return last_evaluation_; }
+  const std::optional<EvaluationSummary>& last_evaluation() const { return last_evaluation_; }
   const std::string& last_checkpoint() const { return last_checkpoint_; }
 
  private:
@@ -32,7 +40,7 @@ class RunObserver : public TrainingObserver {
   Progress progress_;
   std::optional<StepReport> last_step_;
   std::set<std::string> warned_;  // each is said once
-  std::optional<double> last_evaluation_;
+  std::optional<EvaluationSummary> last_evaluation_;
   std::string last_checkpoint_;
 };
 

@@ -33,6 +33,9 @@ StartingWeights read_foreign_weights(const std::string& folder, const ModelFacto
 StartingWeights read_weights(const std::string& from, const ModelFactory& factory) {
   if (is_foreign_folder(from)) return read_foreign_weights(from, factory);
   LoadedModel loaded = load_model(resolve_checkpoint(from, false, warn), factory);
+  if (!loaded.model->differentiable())
+    throw UsageError(loaded.path + ": the architecture " + loaded.config.model.architecture +
+                     " counts a text; there are no weights to start from");
   StartingWeights weights;
   weights.where = loaded.path;
   weights.model = loaded.config.model;

@@ -5,6 +5,7 @@
 
 #include "framework/cli/command.h"
 #include "framework/cli/compute_options.h"
+#include "framework/cli/count_run.h"
 #include "framework/cli/interruption.h"
 #include "framework/cli/output.h"
 #include "framework/cli/run_observer.h"
@@ -60,6 +61,8 @@ void introduce(const TrainingRun& run, Trainer& trainer, const RunFolder& folder
       {"run folder", folder.path()},
   };
   if (!c.initialize.from.empty()) rows.insert(rows.begin() + 1, {"weights", c.initialize.from});
+  if (run.source)
+    rows.insert(rows.end() - 3, {"floor", decimals(run.floor.mean, 4) + " nats a token, " + run.floor.meaning});
   if (trainer.steps_done() > 0) rows.emplace_back("resumed", "at step " + with_commas(trainer.steps_done()));
   const std::string text = aligned(rows);
   note(version_line() + "\n" + text.substr(0, text.size() - 1));
@@ -116,7 +119,7 @@ JsonValue result_json(const Trainer& trainer, const RunObserver& observer, const
   if (observer.last_step()) result.set("train_loss", observer.last_step()->loss);
   if (observer.last_step())
     for (const auto& [name, value] : observer.last_step()->readings.values()) result.set(name, value);
-  if (observer.last_evaluation()) result.set("eval_loss", *observer.last_evaluation());
+  if (observer.last_evaluation()) add_evaluation(*observer.last_evaluation(), result);
   if (best.step >= 0) {
     result.set("best_step", best.step);
     result.set("best_loss", best.loss);
@@ -131,7 +134,11 @@ std::string result_line(const Trainer& trainer, const RunObserver& observer, con
       with_commas(trainer.steps_done()) + " steps, " + with_commas(trainer.tokens()) + " tokens";
   if (observer.last_step())
     line += " in " + duration(seconds) + "; train loss " + decimals(observer.last_step()->loss, 4);
-  if (observer.last_evaluation()) line += ", validation loss " + decimals(*observer.last_evaluation(), 4);
+  if (const auto& evaluation = observer.last_evaluation()) {
+    line += ", validation loss " + decimals(evaluation->loss, 4);
+    const double floor = metric(*evaluation, "eval/floor");
+    if (!std::isnan(floor)) line += " (floor " + decimals(floor, 4) + ")";
+  }
   if (observer.last_step())
     for (const auto& [name, value] : observer.last_step()->readings.values())
       line += ", " + name + " " + significant(value, 3);
@@ -209,6 +216,8 @@ int train_command(const TrainOptions& options, const ModelFactory& factory) {
   const RunFolder folder(options.out.empty() ? "runs/" + config.name : options.out);
   check_folder(folder, options.resume);
   TrainingRun run = prepare_run(config, folder, options.resume, factory);
+  if (!run.model->differentiable())
+    return count_run(run, folder, {options.resume, options.quiet, options.json, resume_command(options, folder)});
   return train_here(options, run, folder);
 }
 

@@ -4,12 +4,14 @@
 
 #include <ctime>
 #include <filesystem>
+#include <numeric>
 #include <optional>
 
 #include "framework/cli/run_data.h"
 #include "framework/cli/starting_weights.h"
 #include "framework/cli/version.h"
 #include "framework/core/error.h"
+#include "framework/data/token_files.h"
 #include "framework/training/model_file.h"
 #include "kernels/parallel.h"
 #include "kernels/simd_target.h"
@@ -75,9 +77,10 @@ void refuse_changes(const LoadedModel& stored, const Config& now) {
                    " put the others back, or begin anew in another --out");
 }
 
-// Keys that the stored run took from elsewhere are its own when it goes on.
+// Keys that the stored run took from elsewhere are its own when it goes on; so is its tokenizer.
 void adopt_stored(Config& config, const LoadedModel& stored) {
   keep_horizon(config, stored.config);
+  if (!config.given.contains("data.tokenizer")) config.data.tokenizer = stored.config.data.tokenizer;
   if (!config.initialize.from.empty()) adopt_model(config, stored.config.model, stored.path);
   if (config.data.batches.empty()) return;
   if (!config.given.contains("training.batch_size"))
@@ -98,26 +101,42 @@ struct Fixed {
 
 void check_vocabulary(const Config& config, const Fixed& fixed, const TokenizerPtr& tokenizer) {
   if (!tokenizer || fixed.vocabulary == 0) return;
-  const std::string ours = place_of(config, "data.tokenizer") + ": the tokenizer \"" + tokenizer->name() +
-                           "\" has " + std::to_string(tokenizer->vocabulary()) + " ids, but ";
+  const std::string ours =
+      place_of(config, "data.tokenizer") + ": the tokenizer is " + tokenizer->text() + ", but " + fixed.where;
   if (tokenizer->vocabulary() != fixed.vocabulary)
-    throw UsageError(ours + fixed.where + " (initialize.from) has a vocabulary of " +
-                     std::to_string(fixed.vocabulary) +
-                     "; use the tokenizer that those weights were trained with, or start from other weights");
+    throw UsageError(ours + " (initialize.from) has a vocabulary of " + std::to_string(fixed.vocabulary) +
+                     (fixed.tokenizer ? ", that of " + fixed.tokenizer->text() : "") + "; use the tokenizer that those weights were trained with, or start from other weights");
   if (fixed.tokenizer && fixed.tokenizer->hash() != tokenizer->hash())
-    throw UsageError(ours + fixed.where + " (initialize.from) was trained with others (\"" +
-                     fixed.tokenizer->name() + "\", " + std::to_string(fixed.tokenizer->vocabulary()) +
-                     "); remove data.tokenizer to use its own, or start from other weights");
+    throw UsageError(ours + " (initialize.from) was trained with " + fixed.tokenizer->text() +
+                     "; remove data.tokenizer to use its own, or start from other weights");
+}
+
+Floor floor_of(const TextSource& source, const TrainingRun& run) {
+  constexpr int64_t kStretch = 100'000;
+  Floor floor;
+  if (run.validation.size() > 0) floor.validation = source.losses(run.validation);
+  if (const auto rate = source.entropy_rate()) {
+    floor.mean = *rate, floor.meaning = "the entropy rate of the " + source.description();
+    return floor;
+  }
+  const bool own = floor.validation.empty();
+  const std::vector<double> losses =
+      own ? source.losses(run.train.slice(0, std::min(kStretch, run.train.size()))) : floor.validation;
+  floor.mean = std::accumulate(losses.begin(), losses.end(), 0.0) / double(losses.size());
+  floor.meaning = "the " + source.description() + " itself on " + (own ? "training" : "the validation") + " tokens";
+  return floor;
 }
 
 void take_text(TrainingRun& run, const Fixed& fixed) {
   Config& c = run.config;
   const bool own = !fixed.resumed && c.given.contains("data.tokenizer");
-  const TokenDataset data =
-      TokenDataset::load(dataset_options(c, c.training.context_length), own ? nullptr : fixed.tokenizer);
+  const RunText text = load_text(c, c.training.context_length, own ? nullptr : fixed.tokenizer, fixed.where);
+  const TokenDataset& data = text.data;
   run.tokenizer = data.tokenizer;
   check_vocabulary(c, fixed, run.tokenizer);
   run.train = data.train, run.validation = data.validation, run.test = data.test;
+  run.source = text.source;
+  if (run.source) run.floor = floor_of(*run.source, run);
   const WindowOptions windows{c.training.batch_size, c.training.context_length, c.training.accumulate};
   if (c.data.order == "sequential")
     run.batches = std::make_unique<SequentialWindows>(data.train, windows, c.training.state == "carry");
@@ -141,7 +160,7 @@ TokenizerPtr tokenizer_for_batches(const Config& config, const Fixed& fixed) {
     throw UsageError(
         place_of(config, "data.tokenizer") +
         " is \"char\", but data.batches has no text to take the characters from; give \"byte\" or a path");
-  return make_tokenizer(config.data.tokenizer, {});
+  return make_tokenizer(config.data.tokenizer == "auto" ? "byte" : config.data.tokenizer, {});
 }
 
 void take_batches(TrainingRun& run, const Fixed& fixed) {
@@ -160,8 +179,8 @@ void take_batches(TrainingRun& run, const Fixed& fixed) {
     if (!run.tokenizer)
       throw UsageError(place_of(c, "data.validation") +
                        ": there is no tokenizer to read text with; give data.tokenizer");
-    run.validation =
-        tokenize(Text::load(c.data.validation, c.data.separator, "data.validation"), *run.tokenizer);
+    run.validation = TokenFiles::open(c.data.validation, c.data.separator, "data.validation")
+                         .tokens(*run.tokenizer, Documents::joined, "the run");
   }
   run.identity.data_hash = data_hash(*batches, c.training.accumulate);
   run.batches = std::move(batches);

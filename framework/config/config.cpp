@@ -6,16 +6,35 @@
 
 namespace adder {
 
+void GeneratedConfig::fields(Fields& f) {
+  f.choice("name", name, {"none", "markov", "hmm"},
+           "the source: a Markov chain, or a hidden Markov model; its loss on the same tokens is told beside the model's");
+  f("symbols", symbols, "different tokens", count_range(2));
+  f("order", order, "markov: tokens that the next one depends on", count_range(0));
+  f("states", states, "hmm: hidden states", count_range(1));
+  f("concentration", concentration,
+    "of the Dirichlet distribution that rows of transitions are drawn from: small, and few tokens may follow",
+    at_least(0.1));
+  f("emission_concentration", emission_concentration, "hmm: the same of what a state shows", at_least(0.1));
+  f("persistence", persistence, "hmm: how often a state stays without a move; near 1 a state lasts long", half_open(0, 1));
+  f("train_tokens", train_tokens, "tokens of the stream to train on", count_range(2));
+  f("validation_tokens", validation_tokens, "tokens of another stream, to evaluate on; 0: none", count_range(0));
+  f("test_tokens", test_tokens, "tokens of a third stream; 0: none", count_range(0));
+  f("seed", seed, "of source and streams, apart from the run's, so that runs of several seeds see one text",
+    at_least(0));
+}
+
 void DataConfig::fields(Fields& f) {
-  f("train", train, "text to train on: a file, folder, glob or a list of them");
-  f("validation", validation, "text to evaluate on; none: validation_fraction of train");
-  f("test", test, "text held out to the end; none: test_fraction of train");
+  f("train", train, "what to train on: a file, folder, glob or a list of them, of text or of token shards");
+  f("validation", validation, "the same to evaluate on; none: validation_fraction of train");
+  f("test", test, "the same held out to the end; none: test_fraction of train");
   f("validation_fraction", validation_fraction,
     "share split off the end of train where no validation is given", half_open(0, 1));
   f("test_fraction", test_fraction,
     "share split off the end of train, after validation's, where no test is given", half_open(0, 1));
   f("tokenizer", tokenizer,
-    "byte, char (the sorted code points of the text) or the path of a tokenizer file");
+    "byte, char (the sorted code points of the text), ids:V (V ids that stand for no known text) or the path of a "
+    "tokenizer file; auto: that of the shards, byte for text");
   f.choice("order", order, {"random", "sequential"},
            "random windows, or one pass after another from the start; training.state \"carry\" makes it "
            "sequential");
@@ -26,6 +45,7 @@ void DataConfig::fields(Fields& f) {
            "the state starts anew, and that token is not predicted from the document before; a document's "
            "separator belongs to it and is predicted. Evaluation does the same");
   f("batches", batches, "HDF5 file of ready-made batches, in place of train; it fixes batch size and length");
+  f.section("generated", generated, "a text of known entropy, drawn in place of train");
 }
 
 void InitializeConfig::fields(Fields& f) {

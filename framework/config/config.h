@@ -9,14 +9,25 @@
 
 namespace adder {
 
+// A text drawn from a known source (data/generated.h).
+struct GeneratedConfig : Options {
+  std::string name = "none";
+  int64_t symbols = 16, order = 2, states = 16;
+  double concentration = 0.3, emission_concentration = 0.3, persistence = 0;
+  int64_t train_tokens = 1000000, validation_tokens = 100000, test_tokens = 0, seed = 1;
+  void fields(Fields& f) override;
+};
+
 struct DataConfig : Options {
   std::vector<std::string> train, validation, test;
   double validation_fraction = 0.1, test_fraction = 0;
-  std::string tokenizer = "byte";
+  std::string tokenizer = "auto";
   std::string order = "random";
   std::string separator;
   std::string documents = "joined";
   std::string batches;
+  GeneratedConfig generated;
+  bool is_generated() const { return generated.name != "none"; }
   void fields(Fields& f) override;
 };
 

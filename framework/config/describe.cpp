@@ -167,10 +167,11 @@ struct ArchitectureKeys {
   JsonValue rules = JsonValue::array(), all = JsonValue::object();
   std::vector<std::string> names;
 };
-ArchitectureKeys architecture_keys(const ModelFactory& factory, const JsonValue& properties) {
+ArchitectureKeys architecture_keys(const ModelFactory& factory, const JsonValue& properties, bool blocks_only = false) {
   ArchitectureKeys keys;
   const std::vector<std::string> common = keys_of(properties);
   for (const Architecture& architecture : factory.architectures()) {
+    if (blocks_only && architecture.counts) continue;
     keys.names.push_back(architecture.name);
     const JsonValue own = own_properties(architecture);
     for (const JsonValue& item : own.items) {
@@ -180,7 +181,8 @@ ArchitectureKeys architecture_keys(const ModelFactory& factory, const JsonValue&
       const bool differs = known && dump(*known) != dump(item);
       keys.all.set(item.key, differs ? JsonValue::object() : item);
     }
-    keys.rules.push(condition(architecture.name, own, common));
+    keys.rules.push(condition(architecture.name, own,
+                              architecture.counts ? std::vector<std::string>{"architecture"} : common));
   }
   return keys;
 }
@@ -190,7 +192,7 @@ JsonValue block_schema(const ModelFactory& factory) {
   BlockConfig block;
   JsonValue schema = object_schema(block, "one kind of block");
   JsonValue& properties = *schema.find("properties");
-  const ArchitectureKeys keys = architecture_keys(factory, properties);
+  const ArchitectureKeys keys = architecture_keys(factory, properties, true);
   for (const JsonValue& item : keys.all.items) properties.set(item.key, item);
   properties.find("architecture")->set("enum", list_of(keys.names));
   schema.set("required", list_of({"architecture"}));

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "framework/config/config.h"
+#include "framework/config/counting_config.h"
 #include "framework/core/error.h"
 #include "kernels/device.h"
 
@@ -182,6 +183,9 @@ void choose_blocks(const JsonValue& model, Config& config, const std::vector<Arc
       throw UsageError(item.place.text() + ": " + path + ": expected an object such as " +
                        R"({"architecture": "mamba"}, found )" + item.found());
     const Architecture* chosen = named_architecture(item, path, table, false);
+    if (chosen && chosen->counts)
+      throw UsageError(item.find("architecture")->place.text() + ": " + path + ".architecture: " + chosen->name +
+                       " is a model of its own, no block; choose another");
     if (!chosen) throw UsageError(item.place.text() + ": " + path + ".architecture is missing; choose one");
     prepare_block(config.model.blocks.emplace_back(), *chosen);
     note_elsewhere(known, path, table, chosen->name, key_paths(config.model.blocks.back(), path + "."));
@@ -190,6 +194,14 @@ void choose_blocks(const JsonValue& model, Config& config, const std::vector<Arc
   for (const std::string& key : key_paths(of_block, "model."))
     known.elsewhere[key] = "belongs into the entries of model.blocks; model.architecture is \"hybrid\"";
   config.model.n_layers = int64_t(list->items.size());
+}
+
+// A model that counts has none of the keys of models made of blocks.
+void note_skeleton(KnownKeys& known, const std::string& name) {
+  ModelConfig blocks;
+  for (const std::string& key : key_paths(blocks, "model."))
+    if (std::find(known.paths.begin(), known.paths.end(), key) == known.paths.end())
+      known.elsewhere[key] = "belongs to models made of blocks; model.architecture is \"" + name + "\": remove the key";
 }
 
 // Gives the config the keys of the architecture that the tree names, before the tree is read.
@@ -202,7 +214,7 @@ KnownKeys choose_architecture(const JsonValue& tree, Config& config, const Model
   KnownKeys known;
   const JsonValue* named = model.find("architecture");
   std::string name = chosen ? chosen->name : "";
-  if (chosen) prepare_block(config.model, *chosen);
+  if (chosen) prepare_block(config.model, *chosen), config.model.counts = chosen->counts;
   if (!chosen && named && (named->string == kHybrid || named->raw == kHybrid)) {
     config.model.architecture = name = kHybrid;
     choose_blocks(model, config, table, known);
@@ -210,6 +222,7 @@ KnownKeys choose_architecture(const JsonValue& tree, Config& config, const Model
     known.elsewhere["model.blocks"] = "belongs to the architecture hybrid; set \"architecture\": \"hybrid\"";
   }
   known.paths = key_paths(config);
+  if (config.model.counts) note_skeleton(known, name);
   note_elsewhere(known, "model", table, name, known.paths);
   return known;
 }
@@ -227,15 +240,29 @@ KnownKeys choose_architecture(const JsonValue& tree, Config& config, const Model
 std::string shown(double x) { return dump(JsonValue(x)); }
 std::string shown(int64_t x) { return std::to_string(x); }
 
+// A generated text brings its splits and its tokenizer.
+void check_generated(const Config& c) {
+  const DataConfig& d = c.data;
+  if (!d.is_generated()) return;
+  for (const auto& [key, there] : {std::pair{"train", !d.train.empty()}, {"validation", !d.validation.empty()},
+                                   {"test", !d.test.empty()}, {"batches", !d.batches.empty()},
+                                   {"tokenizer", d.tokenizer != "auto"}, {"documents", d.documents != "joined"}})
+    if (there)
+      refuse(c, {std::string("data.") + key},
+             std::string("data.") + key + " and data.generated are both given; remove one");
+}
+
 void check_data(const Config& c, Use use) {
   const DataConfig& d = c.data;
   if (!d.train.empty() && !d.batches.empty())
     refuse(c, {"data.batches"}, "data.train and data.batches are both given; remove one");
-  if (use == Use::train && d.train.empty() && d.batches.empty())
-    refuse(c, {}, "data.train is missing; give a text file, folder, glob or list of them (or data.batches)");
+  check_generated(c);
+  if (use == Use::train && d.train.empty() && d.batches.empty() && !d.is_generated())
+    refuse(c, {},
+           "data.train is missing; give a text file, folder, glob or list of them (or data.batches, or data.generated)");
   if (d.tokenizer.empty())
     refuse(c, {"data.tokenizer"},
-           "data.tokenizer: expected \"byte\", \"char\" or a path, found an empty string");
+           "data.tokenizer: expected \"auto\", \"byte\", \"char\", \"ids:V\" or a path, found an empty string");
   const double split =
       (d.validation.empty() ? d.validation_fraction : 0) + (d.test.empty() ? d.test_fraction : 0);
   if (split >= 1)
@@ -318,6 +345,7 @@ Config parse_config(const std::string& text, const std::string& shown_name,
   }
   if (config.model.positions == "learned" && config.model.max_positions == 0)
     config.model.max_positions = config.training.context_length;
+  settle_counting(config, use);
   check(config, use);
   return config;
 }

@@ -28,6 +28,7 @@ void BlockConfig::fields(Fields& f) {
 
 void ModelConfig::fields(Fields& f) {
   f("architecture", architecture, "the kind of block, which brings keys of its own; hybrid: see blocks");
+  if (counts) return mixer_fields(f);
   f("d_model", d_model, "width of the residual stream", size_range());
   f("n_layers", n_layers, "number of blocks", size_range());
   if (hybrid()) {

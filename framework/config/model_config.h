@@ -52,6 +52,8 @@ struct ModelConfig : BlockConfig {
   bool norm_bias = true;
   double norm_eps = 1e-5;
   bool residual = true;
+  // Of an architecture that counts: then it has no other keys than that one's.
+  bool counts = false;
   void fields(Fields& f) override;
 
   bool hybrid() const { return architecture == kHybrid; }
@@ -65,6 +67,7 @@ struct Architecture {
   std::string doc;
   std::function<std::shared_ptr<Options>()> options;  // fresh, with defaults; null: no keys of its own
   std::function<void(BlockOptions&)> block_defaults = nullptr;  // where a block of it needs others
+  bool counts = false;  // no kind of block but a model of its own, trained by counting (nn/counting_model.h)
 };
 
 struct ModelFactory {

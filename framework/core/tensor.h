@@ -79,6 +79,11 @@ class Tensor {
   Device device_ = Device::cpu;
 };
 
+struct NamedTensor {
+  std::string name;
+  Tensor value;
+};
+
 // Calls f with a value of the C++ type: by_dtype(x.dtype(), [&](auto zero) { using T = decltype(zero); … }).
 [[noreturn]] void refuse_dtype(DType dtype);
 template <class F>

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "framework/core/error.h"
+#include "framework/data/token_files.h"
 
 namespace adder {
 namespace {
@@ -35,13 +36,24 @@ void check_length(const char* name, const TokenSpan& split, const DatasetOptions
       std::to_string(options.test_fraction) + ")");
 }
 
-void check_documents(const Text& train, const DatasetOptions& options) {
-  if (options.documents == Documents::joined || train.document_starts().size() > 1) return;
+void check_documents(const TokenFiles& train, const DatasetOptions& options) {
+  if (options.documents == Documents::joined || !train.one_document()) return;
+  if (train.sharded())
+    throw UsageError("data.documents is \"separate\", but the shards of data.train are one document; name several, "
+                     "or set data.documents to \"joined\"");
   const std::string reason = options.separator.empty()
                                  ? "data.separator is empty; give the text that stands between documents"
                                  : "data.separator does not occur in it; correct it";
   throw UsageError("data.documents is \"separate\", but data.train is one file and " + reason +
                    ", name several files, or set data.documents to \"joined\"");
+}
+
+void check_separator(const std::vector<TokenFiles>& files, const DatasetOptions& options) {
+  if (options.separator.empty()) return;
+  for (const TokenFiles& split : files)
+    if (!split.sharded()) return;
+  throw UsageError("data.separator stands between documents of text, but " + files.front().shards().front()->path() +
+                   " is a token shard, which marks its own; remove the key");
 }
 
 }  // namespace
@@ -59,20 +71,27 @@ TokenDataset TokenDataset::load(const DatasetOptions& options, TokenizerPtr toke
   const double test_fraction = own_test ? 0 : options.test_fraction;
   check_fractions(validation_fraction, test_fraction);
 
-  std::vector<Text> texts{Text::load(options.train, options.separator, "data.train")};
-  if (own_validation) texts.push_back(Text::load(options.validation, options.separator, "data.validation"));
-  if (own_test) texts.push_back(Text::load(options.test, options.separator, "data.test"));
+  std::vector<TokenFiles> files{TokenFiles::open(options.train, options.separator, "data.train")};
+  if (own_validation) files.push_back(TokenFiles::open(options.validation, options.separator, "data.validation"));
+  if (own_test) files.push_back(TokenFiles::open(options.test, options.separator, "data.test"));
 
-  check_documents(texts.front(), options);
+  check_documents(files.front(), options);
+  check_separator(files, options);
 
   TokenDataset data;
-  const auto tokens_of = [&](const Text& text) { return tokenize(text, *data.tokenizer, options.documents); };
-  data.tokenizer = tokenizer ? std::move(tokenizer) : make_tokenizer(options.tokenizer, texts);
-  const TokenSpan all = tokens_of(texts.front());
+  std::vector<const TokenFiles*> all_files;
+  for (const TokenFiles& split : files) all_files.push_back(&split);
+  const TokenizerChoice choice = tokenizer ? TokenizerChoice{std::move(tokenizer), options.tokenizer_owner}
+                                           : choose_tokenizer(options.tokenizer, all_files);
+  data.tokenizer = choice.tokenizer;
+  const auto tokens_of = [&](const TokenFiles& split) {
+    return split.tokens(*choice.tokenizer, options.documents, choice.whose);
+  };
+  const TokenSpan all = tokens_of(files.front());
   const SplitSizes sizes = split_sizes(all.size(), validation_fraction, test_fraction);
   data.train = all.slice(0, sizes.train);
-  data.validation = own_validation ? tokens_of(texts[1]) : all.slice(sizes.train, sizes.validation);
-  data.test = own_test ? tokens_of(texts.back()) : all.slice(sizes.train + sizes.validation, sizes.test);
+  data.validation = own_validation ? tokens_of(files[1]) : all.slice(sizes.train, sizes.validation);
+  data.test = own_test ? tokens_of(files.back()) : all.slice(sizes.train + sizes.validation, sizes.test);
   check_length("train", data.train, options);
   if (own_validation || validation_fraction > 0) check_length("validation", data.validation, options);
   if (own_test || test_fraction > 0) check_length("test", data.test, options);

@@ -39,6 +39,9 @@ std::string remedy(const std::string& path) {
   throw UnreadableError(key + ": " + path + ": " + what);
 }
 
+// What a killed writer left (training/durable_file.h) is no text.
+bool half_written(const std::string& path) { return path.ends_with(".adder-tmp"); }
+
 std::vector<std::string> files_below(const std::string& folder, const std::string& key) {
   std::vector<std::string> found;
   std::error_code code;
@@ -49,6 +52,7 @@ std::vector<std::string> files_below(const std::string& folder, const std::strin
     if (hidden && at->is_directory(unreadable)) at.disable_recursion_pending();
     if (!hidden && !at->is_directory(unreadable)) found.push_back(at->path().string());
   }
+  std::erase_if(found, half_written);
   if (code) fail(key, folder, "folder can't be read: " + code.message());
   if (found.empty())
     fail(key, folder, "folder holds no file; put text files into it, or name others" + remedy(folder));
@@ -61,6 +65,7 @@ std::vector<std::string> matches(const std::string& pattern, const std::string& 
   const int status = ::glob(pattern.c_str(), GLOB_NOSORT, nullptr, &list);
   std::vector<std::string> found(list.gl_pathv, list.gl_pathv + (status == 0 ? list.gl_pathc : 0));
   ::globfree(&list);
+  std::erase_if(found, half_written);
   if (found.empty()) fail(key, pattern, "no file matches" + remedy(pattern));
   std::sort(found.begin(), found.end());
   return found;
@@ -119,7 +124,7 @@ void Text::append(const std::string& file, std::string_view text) {
 
 Text Text::load(const std::vector<std::string>& sources, const std::string& separator, const std::string& key) {
   Text text;
-  text.held_ = std::make_shared<const std::string>(separator);
+  text.held_.push_back(std::make_shared<const std::string>(separator));
   text.separator_ = separator;
   const std::vector<std::string> files = find_files(sources, key);
   for (const std::string& path : files) {
@@ -130,7 +135,7 @@ Text Text::load(const std::vector<std::string>& sources, const std::string& sepa
       throw UnreadableError(key + ": " + error.what());
     }
     if (file->view().empty()) continue;
-    if (!text.pieces_.empty()) text.append("", *text.held_);
+    if (!text.pieces_.empty()) text.append("", *text.held_.front());
     text.append(path, file->view());
     text.files_.push_back(std::move(file));
   }
@@ -168,10 +173,24 @@ std::vector<int64_t> Text::document_starts() const {
   return starts;
 }
 
-Text Text::from_string(const std::string& value) {
+Text Text::from_string(const std::string& value, const std::string& separator) {
   Text text;
-  text.held_ = std::make_shared<const std::string>(value);
-  text.append("", *text.held_);
+  text.separator_ = separator;
+  text.held_.push_back(std::make_shared<const std::string>(value));
+  text.append("", *text.held_.front());
+  return text;
+}
+
+Text Text::of_documents(const std::vector<Document>& documents, const std::string& separator) {
+  Text text;
+  text.held_.push_back(std::make_shared<const std::string>(separator));
+  text.separator_ = separator;
+  for (const Document& document : documents) {
+    if (document.text.empty()) continue;
+    if (!text.pieces_.empty()) text.append("", *text.held_.front());
+    text.held_.push_back(std::make_shared<const std::string>(document.text));
+    text.append(document.name, *text.held_.back());
+  }
   return text;
 }
 

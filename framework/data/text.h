@@ -30,11 +30,14 @@ struct TextPiece {
 class Text {
  public:
   // Each source is a file, a folder (all files below it, sorted by path; names that begin with "." are passed
-  // over) or a glob (matches sorted). `separator` stands between two files. `key` ("data.train") opens every
+  // over) or a glob (matches sorted); what a killed writer left half-written (*.adder-tmp) is passed over, too. `separator` stands between two files. `key` ("data.train") opens every
   // error. UnreadableError: nothing found, not readable, or no text in all of it.
   static Text load(const std::vector<std::string>& sources, const std::string& separator = "",
                    const std::string& key = "data.train");
-  static Text from_string(const std::string& text);  // for tests and prompts
+  static Text from_string(const std::string& text, const std::string& separator = "");  // of no file
+  // Documents that are held in memory, each with the name that messages call it by; `separator` between two.
+  struct Document { std::string name, text; };
+  static Text of_documents(const std::vector<Document>& documents, const std::string& separator = "");
 
   const std::vector<TextPiece>& pieces() const { return pieces_; }
   // Where documents start, in bytes, increasing: at each file, and after each separator, in the files as well
@@ -47,7 +50,7 @@ class Text {
   void append(const std::string& file, std::string_view text);
 
   std::vector<std::shared_ptr<const MappedFile>> files_;
-  std::shared_ptr<const std::string> held_;  // what pieces that are no file point into
+  std::vector<std::shared_ptr<const std::string>> held_;  // what pieces that are no file point into
   std::string separator_;
   std::vector<TextPiece> pieces_;
   int64_t size_ = 0;

@@ -1,6 +1,7 @@
 #include "framework/data/tokenizer.h"
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -16,6 +17,7 @@ namespace adder {
 namespace {
 
 constexpr char32_t kCodePoints = 0x110000;
+constexpr std::string_view kIds = "ids:";
 
 class ByteTokenizer : public Tokenizer {
  public:
@@ -94,6 +96,54 @@ class CharTokenizer : public Tokenizer {
   std::vector<int32_t> ids_;             // by code point, -1 where unknown
 };
 
+constexpr int64_t kMostIds = int64_t{1} << 24;  // as of any size of a model
+
+class IdsTokenizer : public Tokenizer {
+ public:
+  using Tokenizer::decode;
+  explicit IdsTokenizer(int64_t vocabulary) : vocabulary_(vocabulary) {}
+  std::string name() const override { return "ids"; }
+  int64_t vocabulary() const override { return vocabulary_; }
+  int64_t bytes_of(int32_t) const override { return 0; }
+  std::string to_json() const override {
+    return nlohmann::ordered_json{{"tokenizer", "ids"}, {"vocabulary", vocabulary_}}.dump();
+  }
+  std::vector<int32_t> encode(std::string_view text) const override {
+    constexpr const char* kBlanks = " \t\r\n";
+    std::vector<int32_t> ids;
+    for (size_t at = text.find_first_not_of(kBlanks); at < text.size();) {
+      const size_t end = std::min(text.find_first_of(kBlanks, at), text.size());
+      int64_t id = -1;
+      const auto read = std::from_chars(text.data() + at, text.data() + end, id);
+      if (read.ec != std::errc() || read.ptr != text.data() + end || id < 0 || id >= vocabulary_)
+        throw UnreadableError("byte " + std::to_string(at) + ": found \"" +
+                              std::string(text.substr(at, std::min<size_t>(end - at, 20))) +
+                              "\", expected an id from 0 to " + std::to_string(vocabulary_ - 1) +
+                              ": the tokenizer \"ids\" reads numbers between blanks");
+      ids.push_back(int32_t(id));
+      at = text.find_first_not_of(kBlanks, end);
+    }
+    return ids;
+  }
+  std::string decode(std::span<const int32_t> ids) const override {
+    std::string text;
+    for (const int32_t id : ids) text += " " + std::to_string(checked(id));
+    return text;
+  }
+
+ private:
+  int64_t vocabulary_;
+};
+
+TokenizerPtr ids_from_json(const nlohmann::json& json, const std::string& where) {
+  const auto found = json.find("vocabulary");
+  const bool good = found != json.end() && found->is_number_integer() && *found >= 1 && *found <= kMostIds;
+  if (!good)
+    throw UnreadableError(where + ": tokenizer \"ids\" without its \"vocabulary\", 1 to " +
+                          std::to_string(kMostIds));
+  return ids_tokenizer(found->get<int64_t>());
+}
+
 TokenizerPtr char_from_json(const nlohmann::json& json, const std::string& where) {
   if (!json.contains("characters") || !json["characters"].is_string())
     throw UnreadableError(where + ": tokenizer \"char\" without its string \"characters\"");
@@ -121,6 +171,10 @@ int32_t Tokenizer::checked(int32_t id) const {
 
 std::string Tokenizer::hash() const { return hash_hex(to_json()); }
 
+std::string Tokenizer::text() const {
+  return "\"" + name() + "\" (" + std::to_string(vocabulary()) + " ids, hash " + hash() + ")";
+}
+
 std::shared_ptr<const Tokenizer> Tokenizer::from_json(const std::string& text, const std::string& where) {
   const auto json = nlohmann::json::parse(text, nullptr, false);
   if (!json.is_object() || !json.contains("tokenizer") || !json["tokenizer"].is_string())
@@ -128,10 +182,18 @@ std::shared_ptr<const Tokenizer> Tokenizer::from_json(const std::string& text, c
   const std::string kind = json["tokenizer"].get<std::string>();
   if (kind == "byte") return byte_tokenizer();
   if (kind == "char") return char_from_json(json, where);
-  throw UnreadableError(where + ": tokenizer \"" + kind + "\", expected \"byte\" or \"char\"");
+  if (kind == "ids") return ids_from_json(json, where);
+  throw UnreadableError(where + ": tokenizer \"" + kind + "\", expected \"byte\", \"char\" or \"ids\"");
 }
 
 TokenizerPtr byte_tokenizer() { return std::make_shared<ByteTokenizer>(); }
+
+TokenizerPtr ids_tokenizer(int64_t vocabulary) {
+  if (vocabulary < 1 || vocabulary > kMostIds)
+    throw UsageError("tokenizer \"ids\": " + std::to_string(vocabulary) + " ids, expected 1 to " +
+                     std::to_string(kMostIds));
+  return std::make_shared<IdsTokenizer>(vocabulary);
+}
 
 TokenizerPtr char_tokenizer(std::span<const Text> texts) {
   std::vector<bool> seen(kCodePoints, false);
@@ -148,22 +210,29 @@ TokenizerPtr char_tokenizer(std::span<const Text> texts) {
   return std::make_shared<CharTokenizer>(characters);
 }
 
-TokenizerPtr load_tokenizer(const std::string& path) {
+TokenizerPtr load_tokenizer(const std::string& path, const std::string& key) {
   std::error_code ignored;
   std::ifstream file;
   if (std::filesystem::is_regular_file(path, ignored)) file.open(path, std::ios::binary);
   std::ostringstream text;
   if (file.is_open()) text << file.rdbuf();
   if (!file.is_open() || !file)
-    throw UnreadableError("data.tokenizer: " + path +
-                          ": no such file; expected \"byte\", \"char\" or the path of a tokenizer's JSON");
+    throw UnreadableError(key + ": " + path +
+                          ": no such file; expected \"byte\", \"char\", \"ids:V\" (V ids without text) or the path "
+                          "of a tokenizer's JSON");
   return Tokenizer::from_json(text.str(), path);
 }
 
-TokenizerPtr make_tokenizer(const std::string& spec, std::span<const Text> texts) {
+TokenizerPtr make_tokenizer(const std::string& spec, std::span<const Text> texts, const std::string& key) {
   if (spec == "byte") return byte_tokenizer();
   if (spec == "char") return char_tokenizer(texts);
-  return load_tokenizer(spec);
+  if (!spec.starts_with(kIds)) return load_tokenizer(spec, key);
+  int64_t vocabulary = 0;
+  const char *first = spec.data() + kIds.size(), *end = spec.data() + spec.size();
+  const auto read = std::from_chars(first, end, vocabulary);
+  if (read.ec != std::errc() || read.ptr != end)
+    throw UsageError(key + " is \"" + spec + "\", expected the number of ids after the colon, as in ids:50257");
+  return ids_tokenizer(vocabulary);
 }
 
 }  // namespace adder

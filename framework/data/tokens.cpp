@@ -4,27 +4,34 @@
 
 #include "framework/core/error.h"
 #include "framework/data/hash.h"
+#include "framework/data/shard.h"
 
 namespace adder {
 
+namespace {
+// Bytes that hold every id below `vocabulary`.
+int width_for(int64_t vocabulary) { return vocabulary <= 256 ? 1 : vocabulary <= 65536 ? 2 : 4; }
+}  // namespace
+
 class TokenStore {
  public:
-  TokenStore(Text text, int64_t vocabulary)
-      : text_(std::move(text)), width_(vocabulary <= 256 ? 1 : vocabulary <= 65536 ? 2 : 4) {}
-
   int64_t size() const { return size_; }
   void mark(std::vector<int64_t> starts) { starts_ = std::move(starts); }
+  void mark_next() { starts_.push_back(size_); }
   const std::vector<int64_t>& starts() const { return starts_; }  // of documents; empty where not marked
 
-  // A mapped piece is its own tokens.
-  void borrow(std::string_view bytes) { add(bytes.data(), int64_t(bytes.size())); }
+  // Tokens that lie elsewhere, for as long as `owner` lives.
+  void borrow(std::shared_ptr<const void> owner, const void* data, int64_t size, int width) {
+    owners_.push_back(std::move(owner));
+    add(data, size, width);
+  }
 
-  void store(const std::vector<int32_t>& ids) {
-    auto& block = blocks_.emplace_back(ids.size() * size_t(width_));
-    if (width_ == 1) narrow<uint8_t>(ids, block);
-    else if (width_ == 2) narrow<uint16_t>(ids, block);
+  void store(const std::vector<int32_t>& ids, int width) {
+    auto& block = blocks_.emplace_back(ids.size() * size_t(width));
+    if (width == 1) narrow<uint8_t>(ids, block);
+    else if (width == 2) narrow<uint16_t>(ids, block);
     else narrow<int32_t>(ids, block);
-    add(block.data(), int64_t(ids.size()));
+    add(block.data(), int64_t(ids.size()), width);
   }
 
   void copy(int64_t start, int64_t count, int32_t* out) const {
@@ -34,18 +41,18 @@ class TokenStore {
     for (; count > 0; ++run) {
       const int64_t skip = start - run->start;
       const int64_t n = std::min(count, run->size - skip);
-      if (width_ == 1) widen<uint8_t>(run->data, skip, n, out);
-      else if (width_ == 2) widen<uint16_t>(run->data, skip, n, out);
+      if (run->width == 1) widen<uint8_t>(run->data, skip, n, out);
+      else if (run->width == 2) widen<uint16_t>(run->data, skip, n, out);
       else widen<int32_t>(run->data, skip, n, out);
       start += n, count -= n, out += n;
     }
   }
 
  private:
-  struct Run { const void* data; int64_t start, size; };
+  struct Run { const void* data; int64_t start, size; int width; };  // width: bytes a token
 
-  void add(const void* data, int64_t size) {
-    if (size) runs_.push_back({data, size_, size});
+  void add(const void* data, int64_t size, int width) {
+    if (size) runs_.push_back({data, size_, size, width});
     size_ += size;
   }
   template <class T>
@@ -58,15 +65,17 @@ class TokenStore {
     std::copy_n(static_cast<const T*>(data) + skip, n, out);
   }
 
-  Text text_;  // keeps the maps alive
-  int width_;  // bytes a token
+  std::vector<std::shared_ptr<const void>> owners_;  // of borrowed runs
   std::vector<std::vector<uint8_t>> blocks_;
   std::vector<Run> runs_;  // in order, none empty
   std::vector<int64_t> starts_;
   int64_t size_ = 0;
 };
 
+// ---- from text --------------------------------------------------------------------------------------------
 namespace {
+
+constexpr size_t kPart = size_t{1} << 20;  // bytes that are encoded at once
 
 // The piece, which begins at byte `base` of its text, cut where documents start.
 std::vector<std::string_view> cut(std::string_view piece, int64_t base, const std::vector<int64_t>& starts) {
@@ -82,54 +91,85 @@ std::vector<std::string_view> cut(std::string_view piece, int64_t base, const st
   return parts;
 }
 
-std::vector<int32_t> encoded(std::string_view part, const TextPiece& piece, const Tokenizer& tokenizer) {
-  try {
-    return tokenizer.encode(part);
-  } catch (const UnreadableError&) {
-  }
-  try {
-    return tokenizer.encode(piece.text);  // the same error, its place counted from the file's beginning
-  } catch (const UnreadableError& error) {
-    throw UnreadableError((piece.file.empty() ? "" : piece.file + ": ") + error.what());
-  }
+// How much of a text to encode at once: up to the last blank, or whole characters where there is none.
+size_t part_of(std::string_view text) {
+  if (text.size() <= kPart) return text.size();
+  const size_t blank = text.find_last_of(" \n", kPart - 1);
+  if (blank != std::string_view::npos) return blank + 1;
+  size_t end = kPart;
+  while (end > kPart - 4 && (uint8_t(text[end]) & 0xC0) == 0x80) --end;  // inside a character of UTF-8
+  return end;
 }
 
-// Each document is encoded by itself. Returns where each of them starts, in tokens.
-std::vector<int64_t> encode_into(TokenStore& store, const Text& text, const Tokenizer& tokenizer,
-                                 const std::vector<int64_t>& starts) {
-  std::vector<int64_t> marks;
-  int64_t base = 0;
-  for (const TextPiece& piece : text.pieces()) {
-    int64_t at = base;
-    for (const std::string_view part : cut(piece.text, base, starts)) {
-      if (std::binary_search(starts.begin(), starts.end(), at)) marks.push_back(store.size());
-      store.store(encoded(part, piece, tokenizer));
-      at += int64_t(part.size());
+std::vector<int32_t> encoded(std::string_view part, const TextPiece& piece, const Tokenizer& tokenizer) {
+  const std::string where = piece.file.empty() ? "" : piece.file + ": ";
+  try {
+    return tokenizer.encode(part);
+  } catch (const UnreadableError& in_part) {
+    try {
+      tokenizer.encode(piece.text);  // the same error, its place counted from the file's beginning
+    } catch (const UnreadableError& error) {
+      throw UnreadableError(where + error.what());
     }
-    base += int64_t(piece.text.size());
+    throw UnreadableError(where + in_part.what());
   }
-  return marks;
 }
 
 }  // namespace
 
-TokenSpan tokenize(const Text& text, const Tokenizer& tokenizer, Documents documents) {
-  auto store = std::make_shared<TokenStore>(text, tokenizer.vocabulary());
+void encode(const Text& text, const Tokenizer& tokenizer, Documents documents, const TokenSink& sink) {
   std::vector<int64_t> starts;
   if (documents == Documents::separate) starts = text.document_starts();
-  if (tokenizer.name() == "byte") {
-    for (const TextPiece& piece : text.pieces()) store->borrow(piece.text);
-    store->mark(std::move(starts));
+  int64_t base = 0;
+  for (const TextPiece& piece : text.pieces()) {
+    int64_t at = base;
+    for (std::string_view document : cut(piece.text, base, starts)) {
+      if (std::binary_search(starts.begin(), starts.end(), at)) sink.document();
+      at += int64_t(document.size());
+      while (!document.empty()) {
+        const size_t n = part_of(document);
+        sink.tokens(encoded(document.substr(0, n), piece, tokenizer));
+        document.remove_prefix(n);
+      }
+    }
+    base += int64_t(piece.text.size());
+  }
+}
+
+TokenSpan tokenize(const Text& text, const Tokenizer& tokenizer, Documents documents) {
+  auto store = std::make_shared<TokenStore>();
+  if (tokenizer.name() == "byte") {  // a mapped piece is its own tokens
+    const auto owner = std::make_shared<const Text>(text);
+    for (const TextPiece& piece : text.pieces())
+      store->borrow(owner, piece.text.data(), int64_t(piece.text.size()), 1);
+    if (documents == Documents::separate) store->mark(text.document_starts());
   } else {
-    store->mark(encode_into(*store, text, tokenizer, starts));
+    const int width = width_for(tokenizer.vocabulary());
+    encode(text, tokenizer, documents,
+           {[&] { store->mark_next(); }, [&](const std::vector<int32_t>& ids) { store->store(ids, width); }});
   }
   const int64_t size = store->size();
   return TokenSpan(std::move(store), 0, size);
 }
 
-TokenSpan TokenSpan::from(const std::vector<int32_t>& ids, const std::vector<int64_t>& starts) {
-  auto store = std::make_shared<TokenStore>(Text(), int64_t{1} << 31);
-  store->store(ids);
+TokenSpan tokens_of(const std::vector<std::shared_ptr<const Shard>>& shards, Documents documents) {
+  auto store = std::make_shared<TokenStore>();
+  std::vector<int64_t> starts;
+  for (const auto& shard : shards) {
+    for (const uint64_t start : shard->document_starts()) starts.push_back(store->size() + int64_t(start));
+    store->borrow(shard, shard->tokens(), shard->size(), shard->width());
+  }
+  if (documents == Documents::separate) store->mark(std::move(starts));
+  const int64_t size = store->size();
+  return TokenSpan(std::move(store), 0, size);
+}
+
+// ---- spans ------------------------------------------------------------------------------------------------
+
+TokenSpan TokenSpan::from(const std::vector<int32_t>& ids, const std::vector<int64_t>& starts,
+                          int64_t vocabulary) {
+  auto store = std::make_shared<TokenStore>();
+  store->store(ids, width_for(vocabulary));
   store->mark(starts);
   TokenSpan all;
   all.size_ = store->size();

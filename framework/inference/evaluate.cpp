@@ -29,7 +29,8 @@ void check_carry(const Model& model, const EvaluationOptions& options) {
 }
 
 // Window by window and position by position, whatever the rows of a batch: the sums' order never changes.
-void add_batch(const Tensor& losses, const Tensor& labels, const Tokenizer* tokenizer, Evaluation& result) {
+void add_batch(const Tensor& losses, const Tensor& labels, const Tokenizer* tokenizer,
+               std::vector<double>* token_losses, Evaluation& result) {
   const int64_t length = labels.dim(1);
   for (int64_t i = 0; i < labels.size(); ++i) {
     const int32_t label = labels.data<int32_t>()[i];
@@ -40,6 +41,7 @@ void add_batch(const Tensor& losses, const Tensor& labels, const Tokenizer* toke
     result.nats += loss;
     result.by_position[position] += loss;
     ++result.position_counts[position];
+    if (token_losses) token_losses->push_back(loss);
     if (tokenizer) result.bytes += tokenizer->bytes_of(label);
   }
 }
@@ -68,7 +70,7 @@ Evaluation evaluate(Model& model, const TokenSpan& tokens, const EvaluationOptio
     }
     const Batch batch = windows.at(i);
     if (!options.carry) state = State();
-    add_batch(losses_of(model, batch, state), batch.labels, tokenizer, result);
+    add_batch(losses_of(model, batch, state), batch.labels, tokenizer, options.token_losses, result);
   }
   for (size_t t = 0; t < longest; ++t) result.by_position[t] /= double(result.position_counts[t]);
   return result;

@@ -16,6 +16,7 @@ struct EvaluationOptions {
   int64_t batch_size = 16;  // windows at a time: changes speed, not a bit of the result
   bool carry = false;       // one window after another, the state going on; needs stride == window
   std::function<bool()> stop = nullptr;  // asked before each batch; true: give up
+  std::vector<double>* token_losses = nullptr;  // gets the loss of each scored token, in the order of the text
 };
 
 struct Evaluation {

@@ -161,6 +161,9 @@ void write_trace(Model& model, const TraceBatch& batch, const GradientNames& nam
 
 void trace(LoadedModel& loaded, const std::string& input, const std::string& output,
            const GradientNames& names) {
+  if (!loaded.model->differentiable())
+    throw UsageError(loaded.path + ": the architecture " + loaded.config.model.architecture +
+                     " has no gradients, so there is no trace of it; choose another checkpoint");
   const TraceBatch batch = read_trace_batch(input, loaded.model->vocabulary());
   refuse_overwriting(output, input, "batch");
   refuse_overwriting(output, loaded.path, "checkpoint");

@@ -180,7 +180,7 @@ ForeignFolder foreign_folder(const LoadedModel& loaded, const ModelFactory& fact
   folder.config = std::move(a.config);
   folder.config["dtype"] = folder.dtype;
   if (folder.hugging_face) folder.config["torch_dtype"] = folder.dtype;
-  if (loaded.tokenizer) {
+  if (loaded.tokenizer && loaded.tokenizer->name() != "ids") {  // ids stand for no text: nothing to write
     folder.tokenizer = loaded.tokenizer->name();
     folder.tokenizer_json = hf_tokenizer_json(*loaded.tokenizer);
   }

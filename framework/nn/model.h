@@ -43,6 +43,8 @@ class Model {
   // Names of each block's state tensors, for checkpoints and messages: "blocks.0.mixer.conv".
   virtual std::vector<std::vector<std::string>> state_names() const = 0;
   virtual bool bounded_state() const { return true; }  // false: it grows with the text (attention, no window)
+  // false: it learns by counting (nn/counting_model.h). Whoever needs gradients refuses it by its architecture.
+  virtual bool differentiable() const { return true; }
 };
 
 }  // namespace adder

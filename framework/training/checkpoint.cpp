@@ -67,8 +67,8 @@ struct Size {
 
 Size size_of(const Checkpoint& c) {
   constexpr uint64_t kPerDataset = 2048, kFixed = 64 << 10;
-  Size size{tensor_bytes(c.model) + tensor_bytes(c.carried), 0};
-  size_t datasets = c.model.size() + c.carried.size();
+  Size size{tensor_bytes(c.model) + tensor_bytes(c.counts) + tensor_bytes(c.carried), 0};
+  size_t datasets = c.model.size() + c.counts.size() + c.carried.size();
   for (const auto& [slot, tensors] : c.optimizer)
     size.tensors += tensor_bytes(tensors), datasets += tensors.size();
   size.file = size.tensors + datasets * kPerDataset + kFixed + c.config_json.size() +
@@ -114,6 +114,7 @@ void write_datasets(const std::string& path, const Checkpoint& c, uint64_t bytes
   Hdf5File file = Hdf5File::create(path, kBlockBytes);
   TensorWriter tensors(file, bytes);
   tensors.write("/model", c.model);
+  if (!c.counts.empty()) tensors.write("/counts", c.counts);
   file.create_group("/optimizer");
   for (const auto& [slot, list] : c.optimizer) tensors.write("/optimizer/" + slot, list);
   tensors.write("/carried", c.carried);
@@ -211,6 +212,7 @@ Checkpoint read_checkpoint(const std::string& path, ReadParts parts) {
   const Hdf5File file = Hdf5File::open(path);
   Checkpoint checkpoint;
   checkpoint.model = read_group(file, "/model", false);
+  if (file.exists("/counts")) checkpoint.counts = read_group(file, "/counts", true);
   if (parts == ReadParts::all) {
     read_optimizer(file, checkpoint);
     checkpoint.carried = read_group(file, "/carried", true);

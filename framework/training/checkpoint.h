@@ -4,6 +4,7 @@
 //                  | XXH3-128 of bytes 512.. (16, big-endian) | … | a line of text at 64 | …
 //                  | XXH3-64 of bytes 0..503 at 504;  little-endian
 //   /model/<dotted name>, /optimizer/<slot>/<dotted name>, /carried/<state name>   tensors
+//   /counts/<name>                  of a model that counts: int32; there is no such group otherwise
 //   /state/step, tokens, best_loss, best_step, data_cursor                         scalars
 //   /meta/config, tokenizer, data_hash, source                                     text, or empty
 //   root attributes: what depends on time and place (host, version, …)
@@ -32,13 +33,9 @@
 
 namespace adder {
 
-struct NamedTensor {
-  std::string name;
-  Tensor value;
-};
-
 struct Checkpoint {
   std::vector<NamedTensor> model;
+  std::vector<NamedTensor> counts;  // of a model that counts (nn/counting_model.h); its `model` is empty
   std::vector<std::pair<std::string, std::vector<NamedTensor>>> optimizer;  // by slot: "m", "v", …
   std::vector<NamedTensor> carried;                                         // recurrent state between batches
   int64_t step = 0, tokens = 0;

@@ -1,6 +1,7 @@
 #include "framework/training/model_file.h"
 
 #include "framework/core/error.h"
+#include "framework/nn/counting_model.h"
 
 namespace adder {
 
@@ -20,6 +21,20 @@ std::vector<NamedTensor> stored_parameters(const ParameterList& parameters) {
   return tensors;
 }
 
+namespace {
+
+// The rows of the embedding; a model that counts has none, but always a tokenizer.
+int64_t vocabulary_of(const LoadedModel& loaded) {
+  const Checkpoint& c = loaded.checkpoint;
+  if (loaded.config.model.counts && !loaded.tokenizer) throw UnreadableError(loaded.path + ": /meta/tokenizer is empty");
+  if (loaded.config.model.counts) return loaded.tokenizer->vocabulary();
+  if (c.model.empty() || c.model[0].value.rank() != 2)
+    throw UnreadableError(loaded.path + ": /model does not begin with an embedding");
+  return c.model[0].value.dim(0);
+}
+
+}  // namespace
+
 LoadedModel load_model(const std::string& checkpoint_path, const ModelFactory& factory, DType dtype, ReadParts parts) {
   LoadedModel loaded;
   loaded.path = checkpoint_path;
@@ -31,15 +46,14 @@ LoadedModel load_model(const std::string& checkpoint_path, const ModelFactory& f
     throw UnreadableError(e.what());  // it is the file that is at fault, not the command line
   }
   if (!c.tokenizer_json.empty()) loaded.tokenizer = Tokenizer::from_json(c.tokenizer_json, checkpoint_path);
-  if (c.model.empty() || c.model[0].value.rank() != 2)
-    throw UnreadableError(checkpoint_path + ": /model does not begin with an embedding");
-  const int64_t vocabulary = c.model[0].value.dim(0);
+  const int64_t vocabulary = vocabulary_of(loaded);
   if (loaded.tokenizer && loaded.tokenizer->vocabulary() != vocabulary)
     throw UnreadableError(checkpoint_path + ": the tokenizer \"" + loaded.tokenizer->name() + "\" has " +
                           std::to_string(loaded.tokenizer->vocabulary()) + " ids, the embedding " +
                           std::to_string(vocabulary) + " rows; they don't belong together");
   loaded.model = factory.make(loaded.config.model, vocabulary, uint64_t(loaded.config.seed), dtype);
   fill_parameters(loaded.model->parameters(), c.model, checkpoint_path);
+  if (auto* counting = dynamic_cast<CountingModel*>(loaded.model.get())) counting->set_counts(c.counts, checkpoint_path);
   return loaded;
 }
 

@@ -114,6 +114,18 @@ Outcome train(Trainer& trainer, const RunFolder& run, const RunIdentity& identit
   return Loop(trainer, run, identity, observer).run(stop);
 }
 
+void require_same_data(const Checkpoint& c, const std::string& path, const RunIdentity& identity) {
+  const auto shown = [](const std::string& json) {
+    return json.empty() ? "none" : Tokenizer::from_json(json, "tokenizer")->text();
+  };
+  if (c.tokenizer_json != identity.tokenizer_json)
+    throw UsageError(path + " was trained with the tokenizer " + shown(c.tokenizer_json) + ", found " +
+                     shown(identity.tokenizer_json) + "; restore data.tokenizer, or begin anew in another --out");
+  if (c.data_hash != identity.data_hash)
+    throw UsageError(path + " was trained on other data (content " + c.data_hash + ", found " + identity.data_hash +
+                     "); a resumed run must see the same tokens: restore them, or begin anew in another --out");
+}
+
 bool resume(Trainer& trainer, const RunFolder& run, const RunIdentity& identity, const Warn& warn) {
   const auto latest = find_resumable(run.path(), warn);
   if (!latest) {
@@ -121,11 +133,7 @@ bool resume(Trainer& trainer, const RunFolder& run, const RunIdentity& identity,
     return false;
   }
   const Checkpoint c = read_checkpoint(latest->path);
-  if (c.data_hash != identity.data_hash)
-    throw UsageError(latest->path + " was trained on other data (content " + c.data_hash + ", found " + identity.data_hash +
-                     "); a resumed run must see the same tokens: restore them, or begin anew in another --out");
-  if (c.tokenizer_json != identity.tokenizer_json)
-    throw UsageError(latest->path + " was trained with another tokenizer; restore data.tokenizer, or begin anew in another --out");
+  require_same_data(c, latest->path, identity);
   trainer.restore(c, latest->path);
   run.set_aside_after(latest->step, warn);
   run.cut_metrics(latest->step, warn);

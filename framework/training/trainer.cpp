@@ -84,6 +84,9 @@ Trainer::Trainer(const Config& config, std::unique_ptr<Model> model, const Batch
       batches_(batches),
       optimizer_(make_optimizer(optimizer_options(config.optimizer), model_->parameters())) {
   refuse_unbounded_state(config_, *model_);
+  if (!model_->differentiable())
+    throw UsageError("model.architecture \"" + config.model.architecture +
+                     "\" has no gradients: it learns by counting (training/counting.h), not by steps");
 }
 
 // Gradients of the mean over the step's micro-batches.

@@ -36,7 +36,8 @@ struct BestLoss {
 class Trainer {
  public:
   // Everything but the model is borrowed from the config. `batches` must outlive the trainer. UsageError where a
-  // state is to be carried that grows with the text, or by muon with a learning_rate of 0.
+  // state is to be carried that grows with the text, by muon with a learning_rate of 0, and for a model without
+  // gradients.
   Trainer(const Config& config, std::unique_ptr<Model> model, const BatchSource& batches);
 
   // One optimizer step. DivergedError, before the update, where loss or gradient is not finite: it names the step and
@@ -116,6 +117,9 @@ bool evaluation_is_missing(const Trainer& trainer, const RunFolder& run);
 // checkpoint where a parameter is not finite: nothing is written then, older checkpoints stay.
 Outcome train(Trainer& trainer, const RunFolder& run, const RunIdentity& identity, TrainingObserver& observer,
               const std::function<bool()>& stop);
+
+// UsageError where a checkpoint is of other tokens, or of another tokenizer, than the run that is to go on from it.
+void require_same_data(const Checkpoint& checkpoint, const std::string& path, const RunIdentity& identity);
 
 // Continues a run: restores the newest good checkpoint of the folder, sets aside what is newer
 // (RunFolder::set_aside_after), makes best.h5 the restored best_step's checkpoint again if that is still there, cuts
