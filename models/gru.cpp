@@ -29,7 +29,7 @@ Var Gru::forward(Pass& pass, const Var& x, MixerState& state, const Stretch& at)
   if (!fused_) return output_projection(pass, p_, step_by_step(pass, x, state, at.resets));
   if (!recurrence_.sequential(x))
     return output_projection(pass, p_, recurrence_.forward(pass, p_, x, state, at.resets));
-  const auto r = ops::gru(input_projection(pass, p_, x), use(pass, *p_.weight_hh), use(pass, *p_.bias_hh),
+  const auto r = ops::gru(input_projection(pass, p_, x, at), use(pass, *p_.weight_hh), use(pass, *p_.bias_hh),
                           state.empty() ? Var() : state[0], at.resets);
   state = {r.last};
   return output_projection(pass, p_, r.y);

@@ -109,6 +109,11 @@ Var LanguageModel::through(Pass& pass, const Block& block, const Var& x, MixerSt
   return joined(pass, y, block.mlp->forward(pass, normed));
 }
 
+// Whether the first mixer's input is a row of the embedding, and tokens are enough more than symbols.
+bool LanguageModel::looks_up(int64_t tokens) const {
+  return !blocks_.empty() && !blocks_[0].norm.weight && !positions_ && tokens >= 2 * vocabulary_;
+}
+
 Var LanguageModel::embedded(Pass& pass, const Tensor& ids, const Tensor& positions) const {
   const Tape::Scope in_embedding(pass.tape, "embedding");
   const Var x = ops::embedding(ids, use(pass, *embedding_));
@@ -166,10 +171,12 @@ Var LanguageModel::forward(Pass& pass, const Tokens& tokens, State& state, const
   };
 
   const Stretch at{tokens.resets, next_positions(tokens, state)};
+  Stretch first = at;
+  if (looks_up(batch * length) && !hidden) first.ids = tokens.ids, first.table = use(pass, *embedding_);
   Var x = embedded(pass, tokens.ids, at.positions);
   show("embed", x);
   for (size_t i = 0; i < blocks_.size(); ++i) {
-    x = through(pass, blocks_[i], x, state.blocks[i], at);
+    x = through(pass, blocks_[i], x, state.blocks[i], i == 0 ? first : at);
     show("layers." + std::to_string(i), x);
   }
   x = normalised(pass, final_norm_, "norm", x);

@@ -54,6 +54,7 @@ class LanguageModel : public Model {
   Block declare_block(const ModelConfig& config, int64_t i, const MakeMixer& make_mixer);
   void ready(State& state) const;
   Tensor next_positions(const Tokens& tokens, State& state) const;
+  bool looks_up(int64_t tokens) const;
   Var embedded(Pass& pass, const Tensor& ids, const Tensor& positions) const;
   Var normalised(Pass& pass, const Norm& norm, const char* scope, const Var& x) const;
   Var mixed(Pass& pass, const Block& block, const Var& x, MixerState& state, const Stretch& at) const;

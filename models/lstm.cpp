@@ -64,7 +64,7 @@ Var Lstm::forward(Pass& pass, const Var& x, MixerState& state, const Stretch& at
   if (!recurrence_.sequential(x))
     return output_projection(pass, p_, recurrence_.forward(pass, p_, x, state, at.resets));
   const bool fresh = state.empty();
-  const auto r = ops::lstm(input_projection(pass, p_, x), use(pass, *p_.weight_hh), use(pass, *p_.bias_hh),
+  const auto r = ops::lstm(input_projection(pass, p_, x, at), use(pass, *p_.weight_hh), use(pass, *p_.bias_hh),
                            fresh ? Var() : state[0], fresh ? Var() : state[1], at.resets);
   state = {r.h, r.c};
   return output_projection(pass, p_, r.y);

@@ -12,6 +12,10 @@ namespace adder {
 struct Stretch {
   Tensor resets;     // int32 (B, L), or undefined: 1 where a document starts; nothing before it may be seen
   Tensor positions;  // int32 (B, L): each token's place in its document, from 0
+  // Where x[b,t] = table[ids[b,t]] and tokens are more than symbols, as before the first block of a model without norms:
+  // what is linear in x may be computed for the table (V, d_model) once. Else undefined.
+  Tensor ids{};
+  Var table{};
 };
 
 class Mixer {

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "framework/core/error.h"
+#include "framework/ops/embedding.h"
 #include "framework/ops/linear.h"
 #include "framework/ops/stack_time.h"
 #include "framework/ops/view.h"
@@ -106,6 +107,9 @@ Var each_step(const Var& x, MixerState& state, size_t tensors, int64_t hidden, c
 
 Var input_projection(Pass& pass, const RecurrentParameters& p, const Var& x) {
   return ops::linear(x, use(pass, *p.weight_ih), use(pass, *p.bias_ih));
+}
+Var input_projection(Pass& pass, const RecurrentParameters& p, const Var& x, const Stretch& at) {
+  return at.table.defined() ? ops::embedding(at.ids, input_projection(pass, p, at.table)) : input_projection(pass, p, x);
 }
 Var hidden_projection(Pass& pass, const RecurrentParameters& p, const Var& h) {
   return ops::linear(h, use(pass, *p.weight_hh), use(pass, *p.bias_hh));

@@ -41,7 +41,8 @@ using RecurrentStep = std::function<void(const Var& x, MixerState& state)>;
 Var each_step(const Var& x, MixerState& state, size_t tensors, int64_t hidden, const Tensor& resets,
               const RecurrentStep& step);
 
-// W_ih x + b_ih, and h (B, H) through W_hh and b_hh
+// W_ih x + b_ih, and h (B, H) through W_hh and b_hh. With `at`'s table it is a look-up: a row of gates a symbol.
+Var input_projection(Pass& pass, const RecurrentParameters& p, const Var& x, const Stretch& at);
 Var input_projection(Pass& pass, const RecurrentParameters& p, const Var& x);
 Var hidden_projection(Pass& pass, const RecurrentParameters& p, const Var& h);
 // out_proj y, or y where there is none

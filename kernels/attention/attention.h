@@ -1,7 +1,8 @@
 // Causal scaled dot-product attention of several heads; key and value heads may serve several query heads.
 //   y[b,t,h] = sum_j p[b,t,h,j] v[b,j,g],   p[b,t,h,:] = softmax_j(scale q[b,t,h] . k[b,j,g]),   g = h / (H / Hkv)
 // over the keys j of [first[b,t], past[b] + t]: past[b] earlier keys stand before that of query 0. Nothing
-// outside that range is used, whatever it holds. Vaswani et al., 2017; grouped heads: Ainslie et al., 2023.
+// outside that range changes a result: keys before it, or past every query's, are not read; those of queries to come have
+// the weight 0. Vaswani et al., 2017; grouped heads: Ainslie et al., 2023.
 // No (T, T) matrix is stored: keys come in blocks of 64, counted from key 0, with a running softmax (Dao et al.,
 // 2022); backward computes p anew from lse = log sum exp. Heads lie side by side in a row, head_dim apart.
 #pragma once

@@ -1,16 +1,20 @@
+// Queries lie in lanes: scores are kept transposed, [key][query], so that the softmax runs down columns and weights
+// are at once the k-major operand of the product with V. A stripe of 32 queries meets keys in blocks of 64, in order. Few
+// queries (decoding) go one by one, with keys and head_dim in lanes: other products, the same chains, the same bits.
 #include "kernels/attention/attention.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <type_traits>
 
 #include "kernels/parallel.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/attention/cpu.cpp"
 #include "hwy/foreach_target.h"
+#include "kernels/matmul/tile.h"
 #include "kernels/simd.h"
+#include "kernels/transpose.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace kernels {
@@ -18,253 +22,292 @@ namespace HWY_NAMESPACE {
 namespace {
 
 constexpr int64_t kKeys = 64;      // a block of keys
-constexpr int64_t kStripe = 64;    // queries of one task
-constexpr int kTile = 4;           // queries that share a loop
-enum Slot { kPacked, kPackedValues, kScores, kSums, kGreatest, kTotals, kProducts };
+constexpr int64_t kStripe = 32;    // queries of one task
+constexpr int64_t kFew = 4;        // up to these many queries go one by one
+enum Slot { kQueries, kScores, kSums, kAdjoints, kSlopes, kQueryGradients, kPacked };
 
-// Keys [from, to) of a block that a query sees; empty where from >= to.
-struct Range {
-  int64_t from, to;
-  bool empty() const { return from >= to; }
+template <class T>
+int64_t first_key(const Attention<T>& a, int64_t b, int64_t t) { return a.first ? a.first[b * a.q.length + t] : 0; }
+template <class T>
+int64_t past_key(const Attention<T>& a, int64_t b, int64_t t) { return (a.past ? a.past[b] : 0) + t + 1; }
+
+// Queries [first, first + count) of one head, which see keys of [low, high), each its own [from, to). Lanes beyond `count`
+// are never used.
+template <class T>
+struct Stripe {
+  int64_t b, head, first, count;
+  int64_t query, key;   // where the head's columns begin in q, y, and in k, v
+  int64_t low, high;
+  alignas(64) T from[kStripe], to[kStripe];
+
+  // From query `first` on, up to the end of its 32, or to where a document starts: another's keys are not even read. A
+  // window moves by one key a query.
+  Stripe(const Attention<T>& a, int64_t b_, int64_t head_, int64_t first_)
+      : b(b_), head(head_), first(first_), count(1), query(head_ * a.head_dim),
+        key(head_ / (a.heads / a.kv_heads) * a.head_dim), low(first_key(a, b_, first_)) {
+    const int64_t end = std::min(a.q.length, (first / kStripe + 1) * kStripe);
+    while (first + count < end && first_key(a, b, first + count) - first_key(a, b, first + count - 1) <= 1) ++count;
+    high = past_key(a, b, first + count - 1);
+    for (int64_t i = 0; i < kStripe; ++i) {
+      const int64_t t = first + std::min(i, count - 1);
+      from[i] = T(first_key(a, b, t)), to[i] = T(past_key(a, b, t));
+    }
+  }
+  bool all_see(int64_t begin, int64_t end) const { return from[kStripe - 1] <= T(begin) && T(end) <= to[0]; }
 };
 
-template <class T>
-Range range_of(const Attention<T>& a, int64_t b, int64_t t, int64_t block) {
-  const int64_t low = a.first ? a.first[b * a.q.length + t] : 0, high = (a.past ? a.past[b] : 0) + t + 1;
-  const int64_t start = block * kKeys;
-  return {std::max<int64_t>(0, low - start), std::min(kKeys, high - start)};
-}
-
-template <class T>
-int64_t last_block(const Attention<T>& a, int64_t b, int64_t t) {
-  return ((a.past ? a.past[b] : 0) + t) / kKeys;
-}
-
-// Rows [start, start + 64) of one head as [head_dim][64]; rows beyond `end` count as 0.
-template <class T>
-void pack(const Sequence<const T>& x, int64_t b, int64_t column, int64_t dim, int64_t start, int64_t end, T* packed) {
-  for (int64_t j = 0; j < kKeys; ++j) {
-    const T* row = start + j < end ? x.row(b, start + j) + column : nullptr;
-    for (int64_t d = 0; d < dim; ++d) packed[d * kKeys + j] = row ? row[d] : T(0);
+// f(stripe) for the stripes of 32 queries
+template <class T, class F>
+void for_stripes(const Attention<T>& a, int64_t b, int64_t head, int64_t first, F f) {
+  for (const int64_t end = std::min(a.q.length, first + kStripe); first < end;) {
+    const Stripe<T> stripe(a, b, head, first);
+    f(stripe);
+    first += stripe.count;
   }
 }
 
-// out[r][j] = x_r . packed[:, j] for R rows and 64 columns: a chain in increasing d for each.
-template <int R, class T>
-HWY_INLINE void dot_rows(const T* const* x, const T* packed, int64_t dim, T* out) {
-  constexpr int kWide = 2;
-  for (int64_t j = 0; j < kKeys; j += kWide * kLanes<T>) {
-    Vec<T> sum[R][kWide];
-    for (int r = 0; r < R; ++r)
-      for (int w = 0; w < kWide; ++w) sum[r][w] = zero<T>();
-    for (int64_t d = 0; d < dim; ++d)
-      for (int w = 0; w < kWide; ++w) {
-        const auto column = load(packed + d * kKeys + j + w * kLanes<T>);
-        for (int r = 0; r < R; ++r) sum[r][w] = fma(set(x[r][d]), column, sum[r][w]);
-      }
-    for (int r = 0; r < R; ++r)
-      for (int w = 0; w < kWide; ++w) store(out + r * kKeys + j + w * kLanes<T>, sum[r][w]);
-  }
+// f(begin, end) for each block of keys that some query sees, cut to those keys
+template <class T, class F>
+void for_blocks(const Stripe<T>& at, F f) {
+  for (int64_t block = at.low / kKeys; block * kKeys < at.high; ++block)
+    f(std::max(at.low, block * kKeys), std::min(at.high, (block + 1) * kKeys));
 }
 
-// sum_r += sum_j weight[r][j] row_j over j of `range`, in increasing j.
-template <int R, class T>
-HWY_INLINE void add_rows(const T* weight, const Sequence<const T>& x, int64_t b, int64_t start, int64_t column,
-                         int64_t dim, const Range& range, T* const* sum) {
-  for (int64_t d = 0; d < dim; d += kLanes<T>) {
-    Vec<T> total[R];
-    for (int r = 0; r < R; ++r) total[r] = load(sum[r] + d, dim - d);
-    for (int64_t j = range.from; j < range.to; ++j) {
-      const auto row = load(x.row(b, start + j) + column + d, dim - d);
-      for (int r = 0; r < R; ++r) total[r] = fma(set(weight[r * kKeys + j]), row, total[r]);
-    }
-    for (int r = 0; r < R; ++r) store(sum[r] + d, total[r], dim - d);
-  }
-}
-
-// row_j += sum_r weight[r][j] x_r over j of `range`, in increasing r.
-template <int R, class T>
-HWY_INLINE void add_outer(const T* weight, const T* const* x, int64_t dim, const Range& range, const Sequence<T>& sum,
-                          int64_t b, int64_t start, int64_t column) {
-  for (int64_t j = range.from; j < range.to; ++j) {
-    T* row = sum.row(b, start + j) + column;
-    for (int64_t d = 0; d < dim; d += kLanes<T>) {
-      auto total = load(row + d, dim - d);
-      for (int r = 0; r < R; ++r) total = fma(set(weight[r * kKeys + j]), load(x[r] + d, dim - d), total);
-      store(row + d, total, dim - d);
-    }
-  }
-}
-
+// Rows of one head as [head_dim][lane]; lanes beyond `count` are 0.
 template <class T>
-T exp_of(T x) {
+void gather(const Sequence<const T>& x, const Stripe<T>& at, int64_t column, int64_t dim, T* out) {
+  if (at.count < kStripe) std::fill_n(out, dim * kStripe, T(0));
+  transpose(x.row(at.b, at.first) + column, x.stride, at.count, dim, out, kStripe);
+}
+
+// out[key][lane] = sum_d x[key][d] lanes[d][lane]
+template <class T>
+void products_with(const Sequence<const T>& x, int64_t b, int64_t column, int64_t begin, int64_t end, int64_t dim,
+                   const T* lanes, T* out) {
+  tile::multiply<T>({.a = x.row(b, begin) + column, .a_row = x.stride, .a_col = 1, .depth = dim, .b = lanes, .b_row = kStripe,
+                     .c = out, .c_row = kStripe, .width = kStripe, .from_c = false, .bias = nullptr},
+                    end - begin);
+}
+
+// sum[d][lane] += sum_key x[key][d] weight[key][lane]
+template <class T>
+void add_weighted(const Sequence<const T>& x, int64_t b, int64_t column, int64_t begin, int64_t end, int64_t dim,
+                  const T* weight, T* sum) {
+  tile::multiply<T>({.a = x.row(b, begin) + column, .a_row = 1, .a_col = x.stride, .depth = end - begin, .b = weight,
+                     .b_row = kStripe, .c = sum, .c_row = kStripe, .width = kStripe, .from_c = true, .bias = nullptr},
+                    dim);
+}
+
+// Lanes of x where the lane's query sees key j, else `other`
+template <class T>
+HWY_INLINE Vec<T> if_seen(const Stripe<T>& at, int64_t lane, int64_t j, const Vec<T>& x, const Vec<T>& other) {
+  const auto key = set(T(j));
+  return if_greater(load(at.to + lane), key, if_greater(load(at.from + lane), key, other, x), other);
+}
+
+// e^-a of one number, with the bits of a lane
+template <class T>
+HWY_INLINE T one_exp_of_minus(T a) {
   alignas(64) T lane[kLanes<T>];
-  store(lane, exp(set(x)));
+  store(lane, exp_of_minus(set(a)));
   return lane[0];
 }
 
-// One row's part of the running softmax: scores become weights, `sum` and `total` are rescaled to the new
-// greatest. A row that sees nothing of the block is left as it is.
 template <class T>
-void soften(T* score, T scale, const Range& range, T& greatest, T& total, T* sum, int64_t dim) {
-  T most = greatest;
-  for (int64_t j = range.from; j < range.to; ++j) most = std::max(most, score[j] * scale);
-  if (most > greatest) {
-    const T factor = exp_of(greatest - most);
-    total *= factor;
-    for (int64_t d = 0; d < dim; d += kLanes<T>)
-      store(sum + d, load(sum + d, dim - d) * set(factor), dim - d);
-    greatest = most;
-  }
-  for (int64_t j = 0; j < kKeys; ++j)
-    if (j < range.from || j >= range.to) score[j] = -std::numeric_limits<T>::infinity();
-  auto part = zero<T>();
-  for (int64_t j = 0; j < kKeys; j += kLanes<T>) {
-    const auto weight = exp(fma(load(score + j), set(scale), set(-most)));
-    store(score + j, weight);
-    part += weight;
-  }
-  total += kernels::HWY_NAMESPACE::sum(part);
-}
+constexpr T kLowest = std::numeric_limits<T>::lowest();
 
-struct Stripe {
-  int64_t b, head, first, last;  // queries [first, last) of one head
-};
-
-template <int R, class T>
-void forward_tile(const Attention<T>& a, const Stripe& at, int64_t t, int64_t block, const T* packed, T* sums,
-                  T* greatest, T* totals) {
-  const int64_t dim = a.head_dim, group = at.head / (a.heads / a.kv_heads) * dim, start = block * kKeys;
-  Range range[R];
-  const T* q[R];
-  T* sum[R];
-  bool any = false, same = true;
-  for (int r = 0; r < R; ++r) {
-    range[r] = range_of(a, at.b, t + r, block);
-    any = any || !range[r].empty();
-    same = same && range[r].from == range[0].from && range[r].to == range[0].to;
-    q[r] = a.q.row(at.b, t + r) + at.head * dim;
-    sum[r] = sums + (t - at.first + r) * dim;
+// The running softmax of kLanes queries, from lane `lane` on: scores become weights, the sums are rescaled to the new
+// greatest score. Weights are added in four chains, by key modulo 4.
+template <bool kAll, class T>
+void soften(const Stripe<T>& at, int64_t lane, int64_t begin, int64_t end, T scale, int64_t dim, T* scores, T* sums,
+            T* greatest, T* totals) {
+  T* column = scores + lane;
+  const auto before = load(greatest + lane);
+  auto most = before;
+  for (int64_t j = begin; j < end; ++j) {
+    auto score = load(column + (j - begin) * kStripe) * set(scale);
+    if constexpr (!kAll) score = if_seen(at, lane, j, score, set(kLowest<T>));
+    store(column + (j - begin) * kStripe, score);
+    most = max(most, score);
   }
-  if (!any) return;
-  T* scores = scratch<T>(size_t(kTile * kKeys), kScores);
-  dot_rows<R>(q, packed, dim, scores);
-  for (int r = 0; r < R; ++r)
-    if (!range[r].empty())
-      soften(scores + r * kKeys, a.scale, range[r], greatest[t - at.first + r], totals[t - at.first + r], sum[r], dim);
-  if (same) return add_rows<R>(scores, a.v, at.b, start, group, dim, range[0], sum);
-  for (int r = 0; r < R; ++r)
-    if (!range[r].empty()) add_rows<1>(scores + r * kKeys, a.v, at.b, start, group, dim, range[r], sum + r);
+  Vec<T> part[4] = {zero<T>(), zero<T>(), zero<T>(), zero<T>()};
+  for (int64_t j = begin; j < end; ++j) {
+    auto weight = exp_of_minus(most - load(column + (j - begin) * kStripe));
+    if constexpr (!kAll) weight = if_seen(at, lane, j, weight, zero<T>());
+    store(column + (j - begin) * kStripe, weight);
+    part[j % 4] += weight;
+  }
+  const auto factor = exp_of_minus(most - before);
+  for (int64_t d = 0; d < dim; ++d) store(sums + d * kStripe + lane, load(sums + d * kStripe + lane) * factor);
+  store(greatest + lane, most);
+  store(totals + lane, fma(load(totals + lane), factor, (part[0] + part[1]) + (part[2] + part[3])));
 }
 
 template <class T>
-void forward_stripe(const Attention<T>& a, const Stripe& at) {
-  const int64_t dim = a.head_dim, group = at.head / (a.heads / a.kv_heads) * dim, rows = at.last - at.first;
-  const int64_t end = (a.past ? a.past[at.b] : 0) + a.q.length;
+void forward_stripe(const Attention<T>& a, const Stripe<T>& at) {
+  const int64_t dim = a.head_dim;
+  T* queries = scratch<T>(size_t(dim * kStripe), kQueries);
+  T* scores = scratch<T>(size_t(kKeys * kStripe), kScores);
+  T* sums = scratch<T>(size_t(dim * kStripe), kSums);
+  alignas(64) T greatest[kStripe], totals[kStripe];
+  gather(a.q, at, at.query, dim, queries);
+  std::fill_n(sums, dim * kStripe, T(0));
+  std::fill_n(greatest, kStripe, kLowest<T>);
+  std::fill_n(totals, kStripe, T(0));
+  for_blocks(at, [&](int64_t begin, int64_t end) {
+    products_with(a.k, at.b, at.key, begin, end, dim, queries, scores);
+    for (int64_t lane = 0; lane < kStripe; lane += kLanes<T>) {
+      if (at.all_see(begin, end)) soften<true>(at, lane, begin, end, a.scale, dim, scores, sums, greatest, totals);
+      else soften<false>(at, lane, begin, end, a.scale, dim, scores, sums, greatest, totals);
+    }
+    add_weighted(a.v, at.b, at.key, begin, end, dim, scores, sums);
+  });
+  for (int64_t d = 0; d < dim; ++d)
+    for (int64_t lane = 0; lane < kStripe; lane += kLanes<T>)
+      store(sums + d * kStripe + lane, load(sums + d * kStripe + lane) / load(totals + lane));
+  transpose(sums, kStripe, dim, at.count, a.y.row(at.b, at.first) + at.query, a.y.stride);
+  T* lse = a.lse + (at.b * a.heads + at.head) * a.q.length + at.first;
+  for (int64_t i = 0; i < at.count; ++i) lse[i] = greatest[i] + std::log(totals[i]);
+}
+
+// ---- one query: keys in lanes for its scores, head_dim in lanes for its sums -----------------------------------
+template <class T>
+void forward_query(const Attention<T>& a, int64_t b, int64_t head, int64_t t) {
+  const int64_t dim = a.head_dim, key = head / (a.heads / a.kv_heads) * dim;
+  const int64_t low = first_key(a, b, t), high = past_key(a, b, t);
   T* packed = scratch<T>(size_t(dim * kKeys), kPacked);
-  T* sums = scratch<T>(size_t(rows * dim), kSums);
-  T* greatest = scratch<T>(size_t(rows), kGreatest);
-  T* totals = scratch<T>(size_t(rows), kTotals);
-  std::fill_n(sums, rows * dim, T(0));
-  std::fill_n(greatest, rows, std::numeric_limits<T>::lowest());
-  std::fill_n(totals, rows, T(0));
-  int64_t lowest = a.first ? a.first[at.b * a.q.length + at.first] : 0;
-  for (int64_t t = at.first; a.first && t < at.last; ++t)
-    lowest = std::min<int64_t>(lowest, a.first[at.b * a.q.length + t]);
-  for (int64_t block = lowest / kKeys; block <= last_block(a, at.b, at.last - 1); ++block) {
-    pack(a.k, at.b, group, dim, block * kKeys, end, packed);
-    int64_t t = at.first;
-    for (; t + kTile <= at.last; t += kTile) forward_tile<kTile>(a, at, t, block, packed, sums, greatest, totals);
-    for (; t < at.last; ++t) forward_tile<1>(a, at, t, block, packed, sums, greatest, totals);
+  T* sums = scratch<T>(size_t(dim + kLanes<T>), kSums);
+  alignas(64) T scores[kKeys];
+  std::fill_n(sums, dim, T(0));
+  T greatest = kLowest<T>, total = 0;
+  for (int64_t block = low / kKeys; block * kKeys < high; ++block) {
+    const int64_t begin = std::max(low, block * kKeys), end = std::min(high, (block + 1) * kKeys), keys = end - begin;
+    transpose(a.k.row(b, begin) + key, a.k.stride, keys, dim, packed, kKeys);
+    tile::multiply<T>({.a = a.q.row(b, t) + head * dim, .a_row = 0, .a_col = 1, .depth = dim, .b = packed, .b_row = kKeys,
+                       .c = scores, .c_row = kKeys, .width = keys, .from_c = false, .bias = nullptr},
+                      1);
+    T most = greatest;
+    for (int64_t j = 0; j < keys; ++j) scores[j] *= a.scale, most = scores[j] > most ? scores[j] : most;
+    for (int64_t j = 0; j < keys; j += kLanes<T>)
+      store(scores + j, exp_of_minus(set(most) - load(scores + j, keys - j)), keys - j);
+    T part[4] = {};
+    for (int64_t j = 0; j < keys; ++j) part[(begin + j) % 4] += scores[j];
+    const T factor = one_exp_of_minus(most - greatest);
+    for (int64_t d = 0; d < dim; d += kLanes<T>) store(sums + d, load(sums + d, dim - d) * set(factor), dim - d);
+    alignas(64) T sum[kLanes<T>];
+    store(sum, fma(set(total), set(factor), set((part[0] + part[1]) + (part[2] + part[3]))));
+    greatest = most, total = sum[0];
+    tile::multiply<T>({.a = scores, .a_row = 0, .a_col = 1, .depth = keys, .b = a.v.row(b, begin) + key,
+                       .b_row = a.v.stride, .c = sums, .c_row = dim, .width = dim, .from_c = true, .bias = nullptr},
+                      1);
   }
-  for (int64_t i = 0; i < rows; ++i) {
-    T* y = a.y.row(at.b, at.first + i) + at.head * dim;
-    const auto total = set(totals[i]);
-    for (int64_t d = 0; d < dim; d += kLanes<T>) store(y + d, load(sums + i * dim + d, dim - d) / total, dim - d);
-    a.lse[(at.b * a.heads + at.head) * a.q.length + at.first + i] = greatest[i] + std::log(totals[i]);
-  }
+  T* y = a.y.row(b, t) + head * dim;
+  for (int64_t d = 0; d < dim; d += kLanes<T>) store(y + d, load(sums + d, dim - d) / set(total), dim - d);
+  a.lse[(b * a.heads + head) * a.q.length + t] = greatest + std::log(total);
 }
 
 template <class T>
 void forward(const Attention<T>& a) {
+  if (a.q.length <= kFew) {
+    parallel_for(a.q.batch * a.heads, [&](int64_t i) {
+      for (int64_t t = 0; t < a.q.length; ++t) forward_query(a, i / a.heads, i % a.heads, t);
+    });
+    return;
+  }
   const int64_t stripes = (a.q.length + kStripe - 1) / kStripe;
-  parallel_blocks(a.q.batch * a.heads * stripes, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t first = i % stripes * kStripe;
-      forward_stripe(a, Stripe{i / stripes / a.heads, i / stripes % a.heads, first,
-                                  std::min(a.q.length, first + kStripe)});
-    }
+  parallel_for(a.q.batch * a.heads * stripes, [&](int64_t i) {
+    const int64_t row = i / stripes;
+    for_stripes(a, row / a.heads, row % a.heads, i % stripes * kStripe,
+                [&](const Stripe<T>& at) { forward_stripe(a, at); });
   });
 }
 
+// ---- backward ------------------------------------------------------------------------------------------------
 // With p as in forward and delta_t = dy_t . y_t:  ds = p (dy_t . v_j - delta_t) scale,
 // dq_t += ds k_j,  dk_j += ds q_t,  dv_j += p dy_t.
-template <int R, class T>
-void backward_tile(const Attention<T>& a, int64_t b, int64_t head, int64_t t, int64_t block, const T* keys,
-                   const T* values) {
-  const int64_t dim = a.head_dim, group = head / (a.heads / a.kv_heads) * dim, start = block * kKeys, at = head * dim;
-  Range range[R];
-  const T *q[R], *dy[R];
-  bool any = false, same = true;
-  for (int r = 0; r < R; ++r) {
-    range[r] = range_of(a, b, t + r, block);
-    any = any || !range[r].empty();
-    same = same && range[r].from == range[0].from && range[r].to == range[0].to;
-    q[r] = a.q.row(b, t + r) + at, dy[r] = a.dy.row(b, t + r) + at;
-  }
-  if (!any) return;
-  T* p = scratch<T>(size_t(kTile * kKeys), kScores);
-  T* ds = scratch<T>(size_t(kTile * kKeys), kProducts);
-  dot_rows<R>(q, keys, dim, p);
-  dot_rows<R>(dy, values, dim, ds);
-  for (int r = 0; r < R; ++r) {
-    const T* y = a.y.row(b, t + r) + at;
-    auto product = zero<T>();
-    for (int64_t d = 0; d < dim; d += kLanes<T>) product = fma(load(dy[r] + d, dim - d), load(y + d, dim - d), product);
-    const auto delta = set(sum(product)), lse = set(a.lse[(b * a.heads + head) * a.q.length + t + r]);
-    for (int64_t j = 0; j < kKeys; j += kLanes<T>) {
-      const auto weight = exp(fma(load(p + r * kKeys + j), set(a.scale), -lse));
-      store(p + r * kKeys + j, weight);
-      store(ds + r * kKeys + j, weight * (load(ds + r * kKeys + j) - delta) * set(a.scale));
+template <class T>
+struct Adjoints {
+  T *queries, *adjoints;   // q and dy, [head_dim][lane]
+  T *weights, *slopes;     // p and ds of a block, [key][lane]
+  T* gradients;            // dq, [head_dim][lane]
+  alignas(64) T lse[kStripe], delta[kStripe];
+
+  Adjoints(const Attention<T>& a, const Stripe<T>& at) {
+    const size_t lanes = size_t(a.head_dim * kStripe);
+    queries = scratch<T>(lanes, kQueries), adjoints = scratch<T>(lanes, kAdjoints);
+    weights = scratch<T>(size_t(kKeys * kStripe), kScores), slopes = scratch<T>(size_t(kKeys * kStripe), kSlopes);
+    gradients = scratch<T>(lanes, kQueryGradients);
+    gather(a.q, at, at.query, a.head_dim, queries);
+    gather(a.dy, at, at.query, a.head_dim, adjoints);
+    std::fill_n(gradients, lanes, T(0));
+    const T* of = a.lse + (at.b * a.heads + at.head) * a.q.length + at.first;
+    for (int64_t i = 0; i < kStripe; ++i) {
+      lse[i] = i < at.count ? of[i] : T(0);
+      delta[i] = i < at.count ? dot(a, at, at.first + i) : T(0);
     }
   }
-  const auto add = [&](auto rows, int r) {
-    constexpr int n = decltype(rows)::value;
-    const T *weight = p + r * kKeys, *slope = ds + r * kKeys;
-    if (a.dv) add_outer<n>(weight, dy + r, dim, range[r], a.dv, b, start, group);
-    if (a.dk) add_outer<n>(slope, q + r, dim, range[r], a.dk, b, start, group);
-    if (!a.dq) return;
-    T* dq[n];
-    for (int i = 0; i < n; ++i) dq[i] = a.dq.row(b, t + r + i) + at;
-    add_rows<n>(slope, a.k, b, start, group, dim, range[r], dq);
-  };
-  if (same) return add(std::integral_constant<int, R>(), 0);
-  for (int r = 0; r < R; ++r)
-    if (!range[r].empty()) add(std::integral_constant<int, 1>(), r);
+  static T dot(const Attention<T>& a, const Stripe<T>& at, int64_t t) {
+    const T *dy = a.dy.row(at.b, t) + at.query, *y = a.y.row(at.b, t) + at.query;
+    auto product = zero<T>();
+    for (int64_t d = 0; d < a.head_dim; d += kLanes<T>)
+      product = fma(load(dy + d, a.head_dim - d), load(y + d, a.head_dim - d), product);
+    return sum(product);
+  }
+};
+
+// Scores and dy . v of a block become p and ds.
+template <bool kAll, class T>
+void slopes_of(const Stripe<T>& at, int64_t begin, int64_t end, T scale, const Adjoints<T>& with) {
+  for (int64_t j = begin; j < end; ++j)
+    for (int64_t lane = 0; lane < kStripe; lane += kLanes<T>) {
+      T *weight = with.weights + (j - begin) * kStripe + lane, *slope = with.slopes + (j - begin) * kStripe + lane;
+      auto p = exp(fma(load(weight), set(scale), -load(with.lse + lane)));
+      auto ds = p * (load(slope) - load(with.delta + lane)) * set(scale);
+      if constexpr (!kAll) p = if_seen(at, lane, j, p, zero<T>()), ds = if_seen(at, lane, j, ds, zero<T>());
+      store(weight, p), store(slope, ds);
+    }
+}
+
+// sum[key][d] += sum_lane weight[key][lane] x[lane][d]
+template <class T>
+void add_outer(const T* weight, const Sequence<const T>& x, const Stripe<T>& at, int64_t begin, int64_t end, int64_t dim,
+               const Sequence<T>& sum) {
+  tile::multiply<T>({.a = weight, .a_row = kStripe, .a_col = 1, .depth = at.count, .b = x.row(at.b, at.first) + at.query,
+                     .b_row = x.stride, .c = sum.row(at.b, begin) + at.key, .c_row = sum.stride, .width = dim,
+                     .from_c = true, .bias = nullptr},
+                    end - begin);
 }
 
 template <class T>
-void backward_group(const Attention<T>& a, int64_t b, int64_t group) {
-  const int64_t dim = a.head_dim, queries = a.q.length, each = a.heads / a.kv_heads;
-  const int64_t past = a.past ? a.past[b] : 0, end = past + queries;
-  T* keys = scratch<T>(size_t(dim * kKeys), kPacked);
-  T* values = scratch<T>(size_t(dim * kKeys), kPackedValues);
-  for (int64_t block = 0; block * kKeys < end; ++block) {
-    pack(a.k, b, group * dim, dim, block * kKeys, end, keys);
-    pack(a.v, b, group * dim, dim, block * kKeys, end, values);
-    const int64_t begin = std::max<int64_t>(0, block * kKeys - past);
-    for (int64_t head = group * each; head < (group + 1) * each; ++head) {
-      int64_t t = begin;
-      for (; t + kTile <= queries; t += kTile) backward_tile<kTile>(a, b, head, t, block, keys, values);
-      for (; t < queries; ++t) backward_tile<1>(a, b, head, t, block, keys, values);
-    }
+void backward_stripe(const Attention<T>& a, const Stripe<T>& at) {
+  const int64_t dim = a.head_dim;
+  const Adjoints<T> with(a, at);
+  for_blocks(at, [&](int64_t begin, int64_t end) {
+    products_with(a.k, at.b, at.key, begin, end, dim, with.queries, with.weights);
+    products_with(a.v, at.b, at.key, begin, end, dim, with.adjoints, with.slopes);
+    if (at.all_see(begin, end)) slopes_of<true>(at, begin, end, a.scale, with);
+    else slopes_of<false>(at, begin, end, a.scale, with);
+    if (a.dv) add_outer(with.weights, a.dy, at, begin, end, dim, a.dv);
+    if (a.dk) add_outer(with.slopes, a.q, at, begin, end, dim, a.dk);
+    if (a.dq) add_weighted(a.k, at.b, at.key, begin, end, dim, with.slopes, with.gradients);
+  });
+  if (!a.dq) return;
+  T* rows = scratch<T>(size_t(kStripe * dim), kSums);
+  transpose(with.gradients, kStripe, dim, at.count, rows, dim);
+  for (int64_t i = 0; i < at.count; ++i) {
+    T* dq = a.dq.row(at.b, at.first + i) + at.query;
+    for (int64_t d = 0; d < dim; d += kLanes<T>)
+      store(dq + d, load(dq + d, dim - d) + load(rows + i * dim + d, dim - d), dim - d);
   }
 }
 
 template <class T>
 void backward(const Attention<T>& a) {
-  parallel_blocks(a.q.batch * a.kv_heads, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) backward_group(a, i / a.kv_heads, i % a.kv_heads);
+  const int64_t each = a.heads / a.kv_heads, stripes = (a.q.length + kStripe - 1) / kStripe;
+  parallel_for(a.q.batch * a.kv_heads, [&](int64_t i) {
+    for (int64_t head = i % a.kv_heads * each; head < (i % a.kv_heads + 1) * each; ++head)
+      for (int64_t stripe = 0; stripe < stripes; ++stripe)
+        for_stripes(a, i / a.kv_heads, head, stripe * kStripe, [&](const Stripe<T>& at) { backward_stripe(a, at); });
   });
 }
 

@@ -51,7 +51,7 @@ void forward_block(const Gru<T>& a, const Weights<T>& w, const T* zero, int64_t 
       gates[r] = a.gates ? a.gates + (b * a.length + t) * 4 * n : unkept + r * 4 * n;
       q[r] = gates[r] + 3 * n;
     }
-    multiply(w.rz, rows, x, start, a.bias ? a.bias : zero, gates);
+    multiply(w.rz, rows, x, start, a.bias ? a.bias : zero, gates, t + 1 < a.length ? a.xg.stride : 0);
     multiply(w.n, rows, x, nothing, a.bias ? a.bias + 2 * n : zero, q);
     for (int r = 0; r < rows; ++r)
       apply_gates(gates[r], start[r] + 2 * n, x[r], a.y + ((first + r) * a.length + t) * n, n);
@@ -102,6 +102,7 @@ void backward_block(const Gru<T>& a, const Packed<T>& w, const T* zero, int64_t 
     for (int r = 0; r < rows; ++r) {
       const int64_t b = first + r, row = b * a.length + t;
       const T* before = h.before(b, t);
+      if (t > 0) fetch(a.gates + (row - 1) * 4 * n, 4 * n);
       if (a.dy) add_to(dh[r], a.dy.row(b, t), n);
       through_gates(a.gates + row * 4 * n, before, dh[r], a.dxg + row * 3 * n, a.dstep + row * 3 * n, n);
       if (a.previous) std::copy_n(before, n, a.previous + row * n);

@@ -50,7 +50,7 @@ void forward_block(const Lstm<T>& a, const Packed<T>& w, const T* zero, int64_t 
       start[r] = a.xg.row(b, t);
       gates[r] = a.gates ? a.gates + (b * a.length + t) * 4 * n : unkept + r * 4 * n;
     }
-    multiply(w, rows, x, start, a.bias ? a.bias : zero, gates);
+    multiply(w, rows, x, start, a.bias ? a.bias : zero, gates, t + 1 < a.length ? a.xg.stride : 0);
     for (int r = 0; r < rows; ++r) {
       const int64_t b = first + r, at = (b * a.length + t) * n;
       // not kept, the cells live in last_c from the first step on
@@ -107,6 +107,7 @@ void backward_block(const Lstm<T>& a, const Packed<T>& w, const T* zero, int64_t
     for (int r = 0; r < rows; ++r) {
       const int64_t b = first + r, row = b * a.length + t;
       T* dpre = a.dpre + row * 4 * n;
+      if (t > 0) fetch(a.gates + (row - 1) * 4 * n, 4 * n), fetch(a.c + (row - 1) * n, n);
       through_gates(a.gates + row * 4 * n, a.c + row * n, cell.before(b, t), dh[r], dc[r], dpre, n);
       if (h.starts(b, t)) std::fill_n(dc[r], n, T(0));
       if (a.previous) std::copy_n(h.before(b, t), n, a.previous + row * n);

@@ -11,17 +11,16 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/matmul/cpu.cpp"
 #include "hwy/foreach_target.h"
-#include "hwy/cache_control.h"
+#include "kernels/matmul/tile.h"
 #include "kernels/simd.h"
+#include "kernels/transpose.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace kernels {
 namespace HWY_NAMESPACE {
 namespace {
+using namespace tile;
 
-// 24 accumulators, 3 of B and a broadcast of AVX-512's 32 registers; 12, 3 and 1 of AVX2's 16.
-constexpr int kRows = HWY_TARGET == HWY_AVX3 ? 8 : 4;
-constexpr int kVectors = 3;
 constexpr int64_t kBlockRows = 224;                     // rows of A that a panel meets in turn
 constexpr int64_t kMostDepth = 512;                     // of a k block
 constexpr int64_t kTogether = 12 * kVectors;            // vectors of columns that a task packs at a time
@@ -29,11 +28,8 @@ constexpr int64_t kDirectRows = 256, kDirectDepth = 4096;  // up to these B is r
 constexpr int64_t kPanelsPerTile = 6;                   // from these many panels on packing A's tiles pays
 constexpr double kTaskFlops = 1e6;                      // the least that is worth a task of its own, 5 us
 constexpr double kLongTask = 100e6;                     // from here on two tasks a thread, lest one wait for the other
+constexpr int64_t kStreamFrom = 8 << 20;                // bytes of a C that no cache keeps until it is read
 constexpr int64_t kPrefetchFrom = 32 << 10;             // bytes of a panel that outgrows the first-level cache
-constexpr int64_t kPrefetchAhead = 8;                   // steps of k
-
-template <class T>
-constexpr int64_t kPanel = kVectors * kNativeLanes<T>;
 
 // out[k][j] = B[k][j] for j < width, filled with zeros to whole vectors
 template <class T>
@@ -48,160 +44,31 @@ void pack_rows(const T* b, int64_t b_row, int64_t depth, int64_t width, T* out) 
   }
 }
 
-// Transposes a 4x4 (float) or 2x2 (double) block: rows of w become columns of out.
-#if HWY_TARGET == HWY_SCALAR
-template <class T>
-void transpose_block(const T* w, int64_t w_row, T* out, int64_t out_row) {
-  constexpr int64_t n = 16 / int64_t(sizeof(T));
-  for (int64_t i = 0; i < n; ++i)
-    for (int64_t j = 0; j < n; ++j) out[j * out_row + i] = w[i * w_row + j];
-}
-#else
-HWY_INLINE void transpose_block(const float* w, int64_t w_row, float* out, int64_t out_row) {
-  const hn::CappedTag<float, 4> d;
-  const hn::Repartition<double, decltype(d)> dd;
-  const auto r0 = hn::LoadU(d, w), r1 = hn::LoadU(d, w + w_row);
-  const auto r2 = hn::LoadU(d, w + 2 * w_row), r3 = hn::LoadU(d, w + 3 * w_row);
-  const auto a = hn::BitCast(dd, hn::InterleaveLower(d, r0, r1)), b = hn::BitCast(dd, hn::InterleaveLower(d, r2, r3));
-  const auto c = hn::BitCast(dd, hn::InterleaveUpper(d, r0, r1)), e = hn::BitCast(dd, hn::InterleaveUpper(d, r2, r3));
-  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(dd, a, b)), d, out);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(dd, a, b)), d, out + out_row);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(dd, c, e)), d, out + 2 * out_row);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(dd, c, e)), d, out + 3 * out_row);
-}
-HWY_INLINE void transpose_block(const double* w, int64_t w_row, double* out, int64_t out_row) {
-  const hn::CappedTag<double, 2> d;
-  const auto r0 = hn::LoadU(d, w), r1 = hn::LoadU(d, w + w_row);
-  hn::StoreU(hn::InterleaveLower(d, r0, r1), d, out);
-  hn::StoreU(hn::InterleaveUpper(d, r0, r1), d, out + out_row);
-}
-#endif
-
 // The same where column j of B is a contiguous row of memory, b_col apart
 template <class T>
 void pack_columns(const T* b, int64_t b_col, int64_t depth, int64_t width, T* out) {
-  constexpr int64_t step = 16 / int64_t(sizeof(T)), n = kNativeLanes<T>;
-  const int64_t whole_k = depth / step * step, whole_j = width / step * step, filled = (width + n - 1) / n * n;
-  for (int64_t k = 0; k < whole_k; k += step)
-    for (int64_t j = 0; j < whole_j; j += step)
-      transpose_block(b + j * b_col + k, b_col, out + k * kPanel<T> + j, kPanel<T>);
-  for (int64_t j = 0; j < filled; ++j)
-    for (int64_t k = j < whole_j ? whole_k : 0; k < depth; ++k)
-      out[k * kPanel<T> + j] = j < width ? b[j * b_col + k] : T(0);
+  constexpr int64_t n = kNativeLanes<T>;
+  transpose(b, b_col, width, depth, out, kPanel<T>);
+  for (int64_t j = width; j < (width + n - 1) / n * n; ++j)
+    for (int64_t k = 0; k < depth; ++k) out[k * kPanel<T> + j] = T(0);
 }
 
 // Tiles of kRows rows of A, k-major: out[tile][k][row]; two tiles at a time share a cache line. For an A whose columns
-// are contiguous.
+// are contiguous; a few of them at a time, so that their pages stay known.
 template <class T>
 void pack_tiles(const MatMul<T>& p, int64_t first, int64_t last, int64_t k, int64_t depth, T* out) {
-  const int64_t size = kRows * depth;
-  for (; first + kRows <= last; first += 2 * kRows, out += 2 * size) {
-    const bool both = first + 2 * kRows <= last;
-    const T* a = p.a + first * p.a_row + k * p.a_col;
-    for (int64_t i = 0; i < depth; ++i, a += p.a_col) {
-      std::copy_n(a, kRows, out + i * kRows);
-      if (both) std::copy_n(a + kRows, kRows, out + size + i * kRows);
+  constexpr int64_t kTogetherColumns = 16;
+  const int64_t size = kRows * depth, tiles = (last - first) / kRows;
+  for (int64_t begin = 0; begin < depth; begin += kTogetherColumns)
+    for (int64_t tile = 0; tile < tiles; tile += 2) {
+      const T* a = p.a + (first + tile * kRows) * p.a_row + (k + begin) * p.a_col;
+      T* to = out + tile * size;
+      const bool both = tile + 1 < tiles;
+      for (int64_t i = begin; i < std::min(depth, begin + kTogetherColumns); ++i, a += p.a_col) {
+        std::copy_n(a, kRows, to + i * kRows);
+        if (both) std::copy_n(a + kRows, kRows, to + size + i * kRows);
+      }
     }
-  }
-}
-
-template <class T>
-struct Tile {
-  const T* a;
-  int64_t a_row, a_col, depth;
-  const T* b;
-  int64_t b_row;
-  T* c;
-  int64_t c_row, width;  // columns, more than (vectors - 1) * lanes
-  bool from_c;           // the chain goes on from C
-  const T* bias;         // else it begins here, or at 0
-};
-
-// The first `width` of a row's vectors; the others are 0.
-template <class T, int V>
-HWY_INLINE void load_row(const T* p, int64_t width, Native<T> (&x)[V]) {
-  const Tag<T> d;
-  constexpr int64_t n = kNativeLanes<T>;
-#pragma GCC unroll 3
-  for (int v = 0; v + 1 < V; ++v) x[v] = hn::LoadU(d, p + v * n);
-  const int64_t left = width - (V - 1) * n;
-  x[V - 1] = HWY_LIKELY(left == n) ? hn::LoadU(d, p + (V - 1) * n)
-                                   : hn::MaskedLoad(hn::FirstN(d, size_t(left)), d, p + (V - 1) * n);
-}
-
-template <class T, int V>
-HWY_INLINE void store_row(T* p, int64_t width, const Native<T> (&x)[V]) {
-  const Tag<T> d;
-  constexpr int64_t n = kNativeLanes<T>;
-#pragma GCC unroll 3
-  for (int v = 0; v + 1 < V; ++v) hn::StoreU(x[v], d, p + v * n);
-  const int64_t left = width - (V - 1) * n;
-  if (HWY_LIKELY(left == n)) hn::StoreU(x[V - 1], d, p + (V - 1) * n);
-  else hn::BlendedStore(x[V - 1], hn::FirstN(d, size_t(left)), d, p + (V - 1) * n);
-}
-
-// Where B lies: packed, in panels that the first-level cache holds or that are fetched ahead, or in its own rows.
-enum class Source { near, far, direct };
-
-template <class T, int Rows, int V, Source kSource>
-HWY_NOINLINE void multiply_tile(const Tile<T>& t) {
-  const Tag<T> d;
-  const int64_t b_row = kSource == Source::direct ? t.b_row : kPanel<T>;
-  constexpr int64_t n = kNativeLanes<T>;
-  Native<T> sum[Rows][V];
-#pragma GCC unroll 8
-  for (int i = 0; i < Rows; ++i) {
-    if (t.from_c) load_row<T, V>(t.c + i * t.c_row, t.width, sum[i]);
-    else if (t.bias) load_row<T, V>(t.bias, t.width, sum[i]);
-    else
-#pragma GCC unroll 3
-      for (int v = 0; v < V; ++v) sum[i][v] = hn::Zero(d);
-  }
-  const T *a = t.a, *b = t.b;
-  const int64_t row = t.a_row;
-#pragma GCC unroll 2
-  for (int64_t k = 0; k < t.depth; ++k, a += t.a_col, b += b_row) {
-    Native<T> x[V];
-#pragma GCC unroll 3
-    for (int v = 0; v < V; ++v) {
-      x[v] = hn::LoadU(d, b + v * n);
-      if constexpr (kSource == Source::far) hwy::Prefetch(b + kPrefetchAhead * kPanel<T> + v * n);
-    }
-#pragma GCC unroll 8
-    for (int i = 0; i < Rows; ++i) {
-      const auto factor = hn::Set(d, a[i * row]);
-#pragma GCC unroll 3
-      for (int v = 0; v < V; ++v) sum[i][v] = hn::MulAdd(factor, x[v], sum[i][v]);
-    }
-  }
-#pragma GCC unroll 8
-  for (int i = 0; i < Rows; ++i) store_row<T, V>(t.c + i * t.c_row, t.width, sum[i]);
-}
-
-// Rows [first, last) of the block, from a tile that begins with row `first`.
-template <class T, int V, int Rows>
-void multiply_rest(Tile<T> t, int64_t rows) {
-  if constexpr (Rows > 0) {
-    if (rows >= Rows) {
-      multiply_tile<T, Rows, V, Source::direct>(t);
-      t.a += Rows * t.a_row, t.c += Rows * t.c_row, rows -= Rows;
-    }
-    multiply_rest<T, V, Rows / 2>(t, rows);
-  }
-}
-
-// A block of rows times a panel.
-template <class T, int V>
-void multiply_panel_rows(Tile<T> t, int64_t rows, int64_t tile_step, Source source, const Tile<T>& rest) {
-  for (; rows >= kRows; rows -= kRows) {
-    if (source == Source::near) multiply_tile<T, kRows, V, Source::near>(t);
-    else if (source == Source::far) multiply_tile<T, kRows, V, Source::far>(t);
-    else multiply_tile<T, kRows, V, Source::direct>(t);
-    t.a += tile_step, t.c += kRows * t.c_row;
-  }
-  Tile<T> last = rest;
-  last.c = t.c;
-  multiply_rest<T, V, kRows / 2>(last, rows);
 }
 
 // Columns of C that a task packs and multiplies together, in panels of up to three vectors, as even as can be.
@@ -223,6 +90,14 @@ void pack(const MatMul<T>& p, int64_t k, int64_t depth, int64_t first, int64_t w
   else pack_columns(b, p.b_col, depth, width, out);
 }
 
+// Whether C is written past the caches, which spares reading it first: large, written once, in whole vectors.
+template <class T>
+bool streams(const MatMul<T>& p, int64_t depth) {
+  constexpr int64_t n = kNativeLanes<T>;
+  return !p.accumulate && depth >= p.k && p.m * p.n * int64_t(sizeof(T)) >= kStreamFrom && p.n % n == 0 && p.c_row % n == 0 &&
+         reinterpret_cast<uintptr_t>(p.c) % (n * sizeof(T)) == 0;
+}
+
 // Rows [first, last) times one panel over one k block. `tiles`: A's, packed, or null.
 template <class T>
 void multiply_panel(const MatMul<T>& p, int64_t first, int64_t last, int64_t k, int64_t depth, int64_t column,
@@ -231,7 +106,7 @@ void multiply_panel(const MatMul<T>& p, int64_t first, int64_t last, int64_t k, 
   Tile<T> t{.a = tiles ? tiles : a, .a_row = tiles ? 1 : p.a_row, .a_col = tiles ? kRows : p.a_col, .depth = depth,
             .b = packed ? packed : p.b + k * p.b_row + column, .b_row = packed ? kPanel<T> : p.b_row,
             .c = p.c + first * p.c_row + column, .c_row = p.c_row, .width = width, .from_c = p.accumulate || k > 0,
-            .bias = p.bias ? p.bias + column : nullptr};
+            .bias = p.bias ? p.bias + column : nullptr, .stream = streams(p, depth)};
   Tile<T> rest = t;
   rest.a = a + (last - first) / kRows * kRows * p.a_row, rest.a_row = p.a_row, rest.a_col = p.a_col;
   const int64_t step = tiles ? kRows * depth : kRows * p.a_row;

@@ -11,15 +11,17 @@
 
 namespace kernels::recurrent {
 
-// A task runs the whole time loop for up to this many batch rows: 6 x 2 accumulators are what AVX2's registers hold.
-constexpr int kMaxRows = 6;
+// A task runs the whole time loop for up to this many batch rows: two tiles or more of them share a panel of weights
+// while it is in the first-level cache.
+constexpr int kMaxRows = 16;
 
 // Scratch of a call (on the thread that made it) and of a task; 0 and 1 belong to the matrix product.
 enum Slot { kZeros = 2, kPacked, kPackedToo, kState, kGates };
 
-// Rows a block: even shares, two of them at least where there are rows enough to feed two cores.
+// Rows a block: even shares, one a thread where the rows are few. No number depends on it.
 inline int64_t block_rows(int64_t batch) {
-  const int64_t blocks = std::max<int64_t>((batch + kMaxRows - 1) / kMaxRows, batch >= 4 ? 2 : 1);
+  const int64_t most = std::min<int64_t>(kMaxRows, (batch + threads() - 1) / threads());
+  const int64_t blocks = (batch + most - 1) / most;
   return (batch + blocks - 1) / blocks;
 }
 

@@ -25,6 +25,7 @@ using namespace kernels::recurrent;
 
 template <class T>
 constexpr int64_t kPanel = 2 * kNativeLanes<T>;
+constexpr int kTileRows = HWY_TARGET == HWY_AVX3 ? 8 : 6;  // twice as many accumulators; AVX2 has 16 registers
 
 template <class T>
 struct Packed {
@@ -80,45 +81,75 @@ HWY_INLINE void store_part(T* p, int64_t n, Native<T> x) {
   else if (n > 0) hn::BlendedStore(x, hn::FirstN(d, size_t(n)), d, p);
 }
 
-// Columns [column, column + n) of `Rows` rows.
+constexpr int64_t kDepth = 128;  // of a block: 16 KB of a panel and 8 KB of 16 rows, which the first-level cache holds
+
+// One panel's columns, [column, column + left), of all rows.
+template <class T>
+struct Step {
+  const T* panel;
+  int64_t depth, column, left;
+  const T *const *x, *const *start;
+  const T* bias;
+  T* const* out;
+  int64_t next;
+};
+
+// Rows [r, r + Rows), k of [begin, end): the chain goes on from `out` where begin is not 0. Else what stands `next`
+// elements after a start is fetched for the next step: rows of a batch lie pages apart.
 template <int Rows, class T>
-HWY_INLINE void multiply_panel(const T* panel, int64_t depth, int64_t column, int64_t n, const T* const* x,
-                               const T* const* start, const T* bias, T* const* out) {
+HWY_NOINLINE void multiply_rows(const Step<T>& s, int r, int64_t begin, int64_t end) {
   const Tag<T> d;
   constexpr int64_t lanes = kNativeLanes<T>;
   Native<T> low[Rows], high[Rows];
   const T* row[Rows];
-  const auto bias_low = load_part(bias + column, n), bias_high = load_part(bias + column + lanes, n - lanes);
 #pragma GCC unroll 8
-  for (int r = 0; r < Rows; ++r) {
-    row[r] = x[r];
-    low[r] = hn::Add(load_part(start[r] + column, n), bias_low);
-    high[r] = hn::Add(load_part(start[r] + column + lanes, n - lanes), bias_high);
+  for (int i = 0; i < Rows; ++i) {
+    const T* from = (begin ? s.out[r + i] : s.start[r + i]) + s.column;
+    row[i] = s.x[r + i];
+    low[i] = load_part(from, s.left), high[i] = load_part(from + lanes, s.left - lanes);
+    if (begin) continue;
+    low[i] = hn::Add(low[i], load_part(s.bias + s.column, s.left));
+    high[i] = hn::Add(high[i], load_part(s.bias + s.column + lanes, s.left - lanes));
+    __builtin_prefetch(from + s.next, 1, 2), __builtin_prefetch(from + s.next + lanes, 1, 2);
   }
-  for (int64_t k = 0; k < depth; ++k, panel += kPanel<T>) {
+  const T* panel = s.panel + begin * kPanel<T>;
+  for (int64_t k = begin; k < end; ++k, panel += kPanel<T>) {
     const auto m0 = hn::LoadU(d, panel), m1 = hn::LoadU(d, panel + lanes);
 #pragma GCC unroll 8
-    for (int r = 0; r < Rows; ++r) {
-      const auto factor = hn::Set(d, row[r][k]);
-      low[r] = hn::MulAdd(factor, m0, low[r]);
-      high[r] = hn::MulAdd(factor, m1, high[r]);
+    for (int i = 0; i < Rows; ++i) {
+      const auto factor = hn::Set(d, row[i][k]);
+      low[i] = hn::MulAdd(factor, m0, low[i]);
+      high[i] = hn::MulAdd(factor, m1, high[i]);
     }
   }
 #pragma GCC unroll 8
-  for (int r = 0; r < Rows; ++r) {
-    store_part(out[r] + column, n, low[r]);
-    store_part(out[r] + column + lanes, n - lanes, high[r]);
+  for (int i = 0; i < Rows; ++i) {
+    store_part(s.out[r + i] + s.column, s.left, low[i]);
+    store_part(s.out[r + i] + s.column + lanes, s.left - lanes, high[i]);
   }
 }
 
-// `start` and `bias` may not be null: give rows of zeros. `out` may be `start`, not x.
-template <class T, int Rows = kMaxRows>
-void multiply(const Packed<T>& m, int rows, const T* const* x, const T* const* start, const T* bias,
-              T* const* out) {
+template <class T, int Rows = kTileRows>
+void multiply_some(const Step<T>& s, int r, int rows, int64_t begin, int64_t end) {
   if constexpr (Rows > 1)
-    if (rows < Rows) return multiply<T, Rows - 1>(m, rows, x, start, bias, out);
-  for (int64_t column = 0; column < m.width; column += kPanel<T>)
-    multiply_panel<Rows>(m.panels + column * m.depth, m.depth, column, m.width - column, x, start, bias, out);
+    if (rows < Rows) return multiply_some<T, Rows - 1>(s, r, rows, begin, end);
+  multiply_rows<Rows>(s, r, begin, end);
+}
+
+// `start` and `bias` may not be null: give rows of zeros. `out` may be `start`, not x. `next`: where the next step's start
+// lies from this one's, in elements.
+template <class T>
+void multiply(const Packed<T>& m, int rows, const T* const* x, const T* const* start, const T* bias, T* const* out,
+              int64_t next = 0) {
+  for (int64_t column = 0; column < m.width; column += kPanel<T>) {
+    const Step<T> s{m.panels + column * m.depth, m.depth, column, m.width - column, x, start, bias, out, next};
+    int64_t begin = 0;
+    do {
+      const int64_t end = std::min(m.depth, begin + kDepth);
+      for (int r = 0; r < rows; r += kTileRows) multiply_some(s, r, std::min(kTileRows, rows - r), begin, end);
+      begin = end;
+    } while (begin < m.depth);
+  }
 }
 
 // body(j, lanes) for each vector of a row of n elements
@@ -127,6 +158,12 @@ HWY_INLINE void each_vector(int64_t n, F body) {
   int64_t j = 0;
   for (; j + kLanes<T> <= n; j += kLanes<T>) body(j, int64_t{kLanes<T>});
   if (j < n) body(j, n - j);
+}
+
+// n elements on their way to the second-level cache
+template <class T>
+HWY_INLINE void fetch(const T* p, int64_t n) {
+  for (int64_t i = 0; i < n; i += 64 / int64_t(sizeof(T))) __builtin_prefetch(p + i, 0, 2);
 }
 
 template <class T>

@@ -38,7 +38,7 @@ void forward_block(const Rnn<T>& a, const Packed<T>& w, const T* zero, int64_t f
       start[r] = a.xg.row(first + r, t);
       out[r] = a.y + ((first + r) * a.length + t) * a.hidden;
     }
-    multiply(w, rows, x, start, a.bias ? a.bias : zero, out);
+    multiply(w, rows, x, start, a.bias ? a.bias : zero, out, t + 1 < a.length ? a.xg.stride : 0);
     for (int r = 0; r < rows; ++r) activate(a.activation, out[r], a.hidden);
   }
   for (int r = 0; r < rows; ++r) std::copy_n(out[r], a.hidden, a.last.row(first + r));
@@ -78,6 +78,7 @@ void backward_block(const Rnn<T>& a, const Packed<T>& w, const T* zero, int64_t 
   for (int64_t t = a.length - 1; t >= 0; --t) {
     for (int r = 0; r < rows; ++r) {
       const int64_t b = first + r, at = (b * a.length + t) * n;
+      if (t > 0) fetch(a.y + at - n, n);
       through_activation(a.activation, a.y + at, dh[r], a.dpre + at, n);
       if (a.previous) std::copy_n(h.before(b, t), n, a.previous + at);
       x[r] = a.dpre + at;

@@ -1,0 +1,61 @@
+// The transpose of a small matrix, in registers four by four. Include it where simd.h may be included.
+
+// Toggled by foreach_target.h: this part is seen once for each target.
+#if defined(KERNELS_TRANSPOSE_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef KERNELS_TRANSPOSE_H_
+#undef KERNELS_TRANSPOSE_H_
+#else
+#define KERNELS_TRANSPOSE_H_
+#endif
+
+#include "kernels/simd.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace kernels {
+namespace HWY_NAMESPACE {
+
+// Transposes a 4x4 (float) or 2x2 (double) block: rows of w become columns of out.
+#if HWY_TARGET == HWY_SCALAR
+template <class T>
+HWY_INLINE void transpose_block(const T* w, int64_t w_row, T* out, int64_t out_row) {
+  constexpr int64_t n = 16 / int64_t(sizeof(T));
+  for (int64_t i = 0; i < n; ++i)
+    for (int64_t j = 0; j < n; ++j) out[j * out_row + i] = w[i * w_row + j];
+}
+#else
+HWY_INLINE void transpose_block(const float* w, int64_t w_row, float* out, int64_t out_row) {
+  const hn::CappedTag<float, 4> d;
+  const hn::Repartition<double, decltype(d)> dd;
+  const auto r0 = hn::LoadU(d, w), r1 = hn::LoadU(d, w + w_row);
+  const auto r2 = hn::LoadU(d, w + 2 * w_row), r3 = hn::LoadU(d, w + 3 * w_row);
+  const auto a = hn::BitCast(dd, hn::InterleaveLower(d, r0, r1)), b = hn::BitCast(dd, hn::InterleaveLower(d, r2, r3));
+  const auto c = hn::BitCast(dd, hn::InterleaveUpper(d, r0, r1)), e = hn::BitCast(dd, hn::InterleaveUpper(d, r2, r3));
+  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(dd, a, b)), d, out);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(dd, a, b)), d, out + out_row);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(dd, c, e)), d, out + 2 * out_row);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(dd, c, e)), d, out + 3 * out_row);
+}
+HWY_INLINE void transpose_block(const double* w, int64_t w_row, double* out, int64_t out_row) {
+  const hn::CappedTag<double, 2> d;
+  const auto r0 = hn::LoadU(d, w), r1 = hn::LoadU(d, w + w_row);
+  hn::StoreU(hn::InterleaveLower(d, r0, r1), d, out);
+  hn::StoreU(hn::InterleaveUpper(d, r0, r1), d, out + out_row);
+}
+#endif
+
+// out[j][i] = x[i][j] for i < rows, j < columns; x's rows are x_row apart, out's out_row.
+template <class T>
+void transpose(const T* x, int64_t x_row, int64_t rows, int64_t columns, T* out, int64_t out_row) {
+  constexpr int64_t step = 16 / int64_t(sizeof(T));
+  const int64_t whole_i = rows / step * step, whole_j = columns / step * step;
+  for (int64_t j = 0; j < whole_j; j += step)
+    for (int64_t i = 0; i < whole_i; i += step) transpose_block(x + i * x_row + j, x_row, out + j * out_row + i, out_row);
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t j = i < whole_i ? whole_j : 0; j < columns; ++j) out[j * out_row + i] = x[i * x_row + j];
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace kernels
+HWY_AFTER_NAMESPACE();
+
+#endif
