@@ -8,6 +8,7 @@
 #include "framework/cli/count_run.h"
 #include "framework/cli/interruption.h"
 #include "framework/cli/output.h"
+#include "framework/cli/profile_report.h"
 #include "framework/cli/run_observer.h"
 #include "framework/cli/training_run.h"
 #include "framework/cli/version.h"
@@ -24,7 +25,7 @@ struct TrainOptions {
   std::string config;
   std::vector<std::string> settings;
   std::string out;
-  bool resume = false, quiet = false, json = false;
+  bool resume = false, quiet = false, json = false, profile = false;
   ComputeOptions compute;
 };
 
@@ -179,6 +180,8 @@ int train_here(const TrainOptions& options, TrainingRun& run, const RunFolder& f
   if (options.resume && !resume(trainer, folder, run.identity, warn))
     note("nothing to resume in " + folder.path() + ": starting at step 0");
   RunObserver observer(run, options.quiet, [&] { return interruption.requested(); });
+  Profile profile;
+  if (options.profile) trainer.profile(&profile);
   const auto start = std::chrono::steady_clock::now();
   const auto evaluation_missing = [&] {
     return run.validation.size() >= 2 && evaluation_is_missing(trainer, folder);
@@ -201,12 +204,17 @@ int train_here(const TrainOptions& options, TrainingRun& run, const RunFolder& f
   if (!finished)
     note("stopped at step " + std::to_string(trainer.steps_done()) + ", saved as " +
          observer.last_checkpoint() + "; to go on:\n  " + resume_command(options, folder));
+  const bool profiled = profile.steps() > 0;
+  const MachinePeak peak = profiled ? measure_peak(run.config.dtype()) : MachinePeak();
   if (options.json) {
-    print_json(result_json(trainer, observer, folder, seconds, finished));
+    JsonValue result = result_json(trainer, observer, folder, seconds, finished);
+    if (profiled) result.set("profile", profile_json(profile, peak));
+    print_json(result);
   } else if (finished) {
     print(result_line(trainer, observer, folder, seconds) + "\n");
     suggest(run, folder);
   }
+  if (profiled && !options.json) print("\n" + profile_table(profile, peak));
   return finished ? int(kOk) : interruption.exit_code();
 }
 
@@ -237,6 +245,7 @@ Action declare_train(CLI::App& app) {
   app.add_flag("--resume", options->resume, "go on with the run in that folder, to the same bits");
   app.add_flag("--quiet", options->quiet, "no progress, only warnings and the result");
   app.add_flag("--json", options->json, "the result as one JSON document");
+  app.add_flag("--profile", options->profile, "time by op after the run, beside this machine's limits, which it measures");
   declare_compute(app, options->compute);
   app.footer("Ctrl-C finishes the step, saves and exits with 130; a second one quits at once.");
   return [options](const ModelFactory& factory) { return train_command(*options, factory); };
