@@ -15,6 +15,7 @@
 #include "framework/core/error.h"
 #include "framework/data/hdf5.h"
 #include "framework/data/utf8.h"
+#include "framework/measure/plan.h"
 #include "kernels/parallel.h"
 #include "kernels/simd_target.h"
 
@@ -47,7 +48,9 @@ std::string shown_batches(const Config& c) {
          " steps";
 }
 
-void introduce(const TrainingRun& run, Trainer& trainer, const RunFolder& folder) {
+std::string megabytes(int64_t bytes) { return decimals(double(bytes) / (1024 * 1024), 1) + " MB"; }
+
+void introduce(const TrainingRun& run, Trainer& trainer, const RunFolder& folder, const MemoryPlan& plan) {
   const Config& c = run.config;
   const std::string vocabulary = with_commas(trainer.model().vocabulary()) + " ids";
   const int threads = kernels::threads();
@@ -59,6 +62,7 @@ void introduce(const TrainingRun& run, Trainer& trainer, const RunFolder& folder
       {"batches", shown_batches(c)},
       {"machine",
        std::to_string(threads) + (threads == 1 ? " thread, " : " threads, ") + kernels::simd_target()},
+      {"memory", megabytes(plan.peak) + " of tensors at the peak of a step"},
       {"run folder", folder.path()},
   };
   if (!c.initialize.from.empty()) rows.insert(rows.begin() + 1, {"weights", c.initialize.from});
@@ -109,7 +113,7 @@ void suggest(const TrainingRun& run, const RunFolder& folder) {
 }
 
 JsonValue result_json(const Trainer& trainer, const RunObserver& observer, const RunFolder& folder,
-                      double seconds, bool finished) {
+                      const MemoryPlan& plan, double seconds, bool finished) {
   const Best best = best_of(folder);
   JsonValue result = JsonValue::object();
   result.set("run", folder.path());
@@ -125,6 +129,8 @@ JsonValue result_json(const Trainer& trainer, const RunObserver& observer, const
     result.set("best_step", best.step);
     result.set("best_loss", best.loss);
   }
+  result.set("planned_peak_bytes", plan.peak);
+  if (observer.last_step()) result.set("peak_bytes", observer.peak_bytes());
   if (!observer.last_checkpoint().empty()) result.set("checkpoint", observer.last_checkpoint());
   return result;
 }
@@ -171,7 +177,8 @@ void warn_of_rest(const Config& c) {
        "; to train on at a higher rate begin a new run with initialize.from");
 }
 
-int train_here(const TrainOptions& options, TrainingRun& run, const RunFolder& folder) {
+int train_here(const TrainOptions& options, TrainingRun& run, const RunFolder& folder, const MemoryPlan& plan) {
+  arena::reset_peak();
   Trainer trainer(run.config, std::move(run.model), *run.batches);
   const Interruption interruption(true);
   folder.create();
@@ -193,7 +200,7 @@ int train_here(const TrainOptions& options, TrainingRun& run, const RunFolder& f
          "; a larger training.steps goes on");
   } else {
     folder.write_config(to_json(run.config));
-    if (!options.quiet) introduce(run, trainer, folder);
+    if (!options.quiet) introduce(run, trainer, folder, plan);
     warn_of_rest(run.config);
     outcome = train(trainer, folder, run.identity, observer, [&] { return interruption.requested(); });
     if (interruption.requested() && evaluation_missing()) outcome = Outcome::stopped;
@@ -207,7 +214,7 @@ int train_here(const TrainOptions& options, TrainingRun& run, const RunFolder& f
   const bool profiled = profile.steps() > 0;
   const MachinePeak peak = profiled ? measure_peak(run.config.dtype()) : MachinePeak();
   if (options.json) {
-    JsonValue result = result_json(trainer, observer, folder, seconds, finished);
+    JsonValue result = result_json(trainer, observer, folder, plan, seconds, finished);
     if (profiled) result.set("profile", profile_json(profile, peak));
     print_json(result);
   } else if (finished) {
@@ -227,6 +234,8 @@ int train_command(const TrainOptions& options, const ModelFactory& factory) {
   if (!run.model->differentiable())
     return count_run(run, folder, {options.resume, options.quiet, options.json, resume_command(options, folder)});
   return train_here(options, run, folder);
+  const MemoryPlan plan = rehearse(run.config, factory, run.model->vocabulary()).memory;
+  return train_here(options, run, folder, plan);
 }
 
 }  // namespace

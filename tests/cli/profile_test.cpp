@@ -32,6 +32,17 @@ TEST(CliProfile, RowsOfAStepAddUpToIt) {
     EXPECT_TRUE(seen.contains(op)) << op;
 }
 
+TEST(CliProfile, TheRunNeedsTheMemoryThatWasPlanned) {
+  Workspace work;
+  write_tiny_run(work);
+  const Ran ran = work.run({"train", "tiny.json", "--json"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const json result = json::parse(ran.out);
+  const double planned = result["planned_peak_bytes"], measured = result["peak_bytes"];
+  EXPECT_NEAR(planned, measured, 0.1 * measured);
+  EXPECT_TRUE(has(ran.err, "of tensors at the peak of a step"));
+}
+
 TEST(CliProfile, IsATableForPeopleAndAbsentUnlessAskedFor) {
   Workspace work;
   write_tiny_run(work);
