@@ -6,6 +6,7 @@ Action declare_train(CLI::App& app);
 Action declare_eval(CLI::App& app);
 Action declare_generate(CLI::App& app);
 Action declare_plan(CLI::App& app);
+Action declare_doctor(CLI::App& app);
 Action declare_check(CLI::App& app);
 Action declare_inspect(CLI::App& app);
 Action declare_trace(CLI::App& app);
@@ -20,6 +21,7 @@ const std::vector<Command>& commands() {
       {"eval", "loss, perplexity and bits per byte of a model on a text", declare_eval},
       {"generate", "continue a prompt; streams while it decodes", declare_generate},
       {"plan", "parameters, FLOPs, memory and time of a run before it runs", declare_plan},
+      {"doctor", "what was built, what this machine has, and what is missing", declare_doctor},
       {"check", "measure what every model keeps: parallel == recurrent, gradients, same bits", declare_check},
       {"inspect", "verify a checkpoint and show its tensors, config and origin", declare_inspect},
       {"trace", "everything that a model computes on one batch, as HDF5", declare_trace},
