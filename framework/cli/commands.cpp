@@ -6,6 +6,7 @@ Action declare_train(CLI::App& app);
 Action declare_eval(CLI::App& app);
 Action declare_generate(CLI::App& app);
 Action declare_plan(CLI::App& app);
+Action declare_bench(CLI::App& app);
 Action declare_doctor(CLI::App& app);
 Action declare_check(CLI::App& app);
 Action declare_inspect(CLI::App& app);
@@ -21,6 +22,7 @@ const std::vector<Command>& commands() {
       {"eval", "loss, perplexity and bits per byte of a model on a text", declare_eval},
       {"generate", "continue a prompt; streams while it decodes", declare_generate},
       {"plan", "parameters, FLOPs, memory and time of a run before it runs", declare_plan},
+      {"bench", "each kernel's and model's speed beside what this machine can do", declare_bench},
       {"doctor", "what was built, what this machine has, and what is missing", declare_doctor},
       {"check", "measure what every model keeps: parallel == recurrent, gradients, same bits", declare_check},
       {"inspect", "verify a checkpoint and show its tensors, config and origin", declare_inspect},
