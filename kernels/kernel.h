@@ -6,6 +6,7 @@
 
 #include "kernels/device.h"
 #include "kernels/parallel.h"
+#include "kernels/rehearsal.h"
 #include "kernels/simd_target.h"
 
 namespace kernels {
@@ -20,6 +21,7 @@ struct Kernel {
     auto* run = device == Device::cpu ? cpu : cuda;
     if (!run)
       throw std::runtime_error(std::string("[") + name + "] no CUDA kernel in this build; set \"device\": \"cpu\"");
+    if (rehearsing()) return;
     simd_target();  // the environment's choice, before the first kernel runs
     const FlushSubnormals flush;
     run(args);

@@ -39,6 +39,12 @@ std::vector<std::string> simd_targets() {
   return names;
 }
 
+std::vector<std::string> built_simd_targets() {
+  std::vector<std::string> names;
+  for (const Target& t : kTargets) names.push_back(t.name);
+  return names;
+}
+
 const std::string& simd_target() {
   if (current().empty()) {
     const char* wanted = std::getenv("ADDER_SIMD");

@@ -1,6 +1,6 @@
 // The one rule between the folders: an include may only point left.
 //   kernels <- framework <- models <- scripts; models use ops, never kernels; tests may see all
-//   framework: core <- ops <- nn <- config, data <- training <- inference <- interop, report, checks <- gradient_lab <-
+//   framework: core <- ops <- nn <- config, data <- training <- inference <- interop, report, checks <- gradient_lab, measure <-
 //   studies <- cli
 #include <gtest/gtest.h>
 
@@ -19,6 +19,7 @@ const std::map<std::string, int> kRank = {
     {"kernels", 0},           {"framework/core", 1},      {"framework/ops", 2},      {"framework/nn", 3},
     {"framework/config", 4},  {"framework/data", 4},      {"framework/training", 5}, {"framework/inference", 6},
     {"framework/interop", 7}, {"framework/report", 7},    {"framework/checks", 7},   {"framework/gradient_lab", 8},
+    {"framework/measure", 8},
     {"framework/studies", 9}, {"framework/cli", 10},      {"models", 11},            {"scripts", 12}};
 
 std::string folder_of(const std::string& file) {

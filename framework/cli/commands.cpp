@@ -5,6 +5,9 @@ namespace adder {
 Action declare_train(CLI::App& app);
 Action declare_eval(CLI::App& app);
 Action declare_generate(CLI::App& app);
+Action declare_plan(CLI::App& app);
+Action declare_bench(CLI::App& app);
+Action declare_doctor(CLI::App& app);
 Action declare_check(CLI::App& app);
 Action declare_inspect(CLI::App& app);
 Action declare_trace(CLI::App& app);
@@ -18,6 +21,9 @@ const std::vector<Command>& commands() {
       {"train", "train a model as a config says; Ctrl-C saves, --resume goes on", declare_train},
       {"eval", "loss, perplexity and bits per byte of a model on a text", declare_eval},
       {"generate", "continue a prompt; streams while it decodes", declare_generate},
+      {"plan", "parameters, FLOPs, memory and time of a run before it runs", declare_plan},
+      {"bench", "each kernel's and model's speed beside what this machine can do", declare_bench},
+      {"doctor", "what was built, what this machine has, and what is missing", declare_doctor},
       {"check", "measure what every model keeps: parallel == recurrent, gradients, same bits", declare_check},
       {"inspect", "verify a checkpoint and show its tensors, config and origin", declare_inspect},
       {"trace", "everything that a model computes on one batch, as HDF5", declare_trace},

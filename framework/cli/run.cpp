@@ -74,7 +74,7 @@ int parse_and_run(int argc, char** argv, const ModelFactory& factory) {
   } catch (const CLI::ParseError& problem) {
     throw UsageError(usage_text(problem, app));
   }
-  check_simd();
+  if (!app.got_subcommand("doctor")) check_simd();  // the doctor tells it itself
   for (const auto& [sub, action] : actions)
     if (sub->parsed()) {
       const int code = action(factory);

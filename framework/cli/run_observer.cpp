@@ -1,5 +1,6 @@
 #include "framework/cli/run_observer.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "framework/cli/output.h"
@@ -63,6 +64,7 @@ RunObserver::RunObserver(const TrainingRun& run, bool quiet, std::function<bool(
 
 void RunObserver::on_step(const StepReport& report) {
   last_step_ = report;
+  peak_bytes_ = std::max(peak_bytes_, arena::peak_bytes_in_use());
   for (const std::string& text : report.readings.warnings()) {
     if (!warned_.insert(text).second) continue;
     progress_.clear();
@@ -95,6 +97,8 @@ std::optional<EvaluationSummary> RunObserver::evaluate(Model& model) {
                                                     c.evaluation.random_windows, uint64_t(c.seed)));
   }
   last_evaluation_ = summary;
+  last_evaluation_ = summary.loss;
+  arena::reset_peak();
   return summary;
 }
 
@@ -112,6 +116,9 @@ void RunObserver::on_evaluation(int64_t step, const EvaluationSummary& summary, 
   progress_.note(line);
 }
 
-void RunObserver::on_checkpoint(int64_t, const std::string& path) { last_checkpoint_ = path; }
+void RunObserver::on_checkpoint(int64_t, const std::string& path) {
+  last_checkpoint_ = path;
+  arena::reset_peak();
+}
 
 }  // namespace adder

@@ -33,6 +33,7 @@ class RunObserver : public TrainingObserver {
   const std::optional<StepReport>& last_step() const { return last_step_; }
   const std::optional<EvaluationSummary>& last_evaluation() const { return last_evaluation_; }
   const std::string& last_checkpoint() const { return last_checkpoint_; }
+  int64_t peak_bytes() const { return peak_bytes_; }  // of tensors, in a step; evaluations and checkpoints aside
 
  private:
   const TrainingRun& run_;
@@ -42,6 +43,7 @@ class RunObserver : public TrainingObserver {
   std::set<std::string> warned_;  // each is said once
   std::optional<EvaluationSummary> last_evaluation_;
   std::string last_checkpoint_;
+  int64_t peak_bytes_ = 0;
 };
 
 }  // namespace adder

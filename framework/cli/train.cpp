@@ -8,12 +8,14 @@
 #include "framework/cli/count_run.h"
 #include "framework/cli/interruption.h"
 #include "framework/cli/output.h"
+#include "framework/cli/profile_report.h"
 #include "framework/cli/run_observer.h"
 #include "framework/cli/training_run.h"
 #include "framework/cli/version.h"
 #include "framework/core/error.h"
 #include "framework/data/hdf5.h"
 #include "framework/data/utf8.h"
+#include "framework/measure/plan.h"
 #include "kernels/parallel.h"
 #include "kernels/simd_target.h"
 
@@ -24,7 +26,7 @@ struct TrainOptions {
   std::string config;
   std::vector<std::string> settings;
   std::string out;
-  bool resume = false, quiet = false, json = false;
+  bool resume = false, quiet = false, json = false, profile = false;
   ComputeOptions compute;
 };
 
@@ -46,7 +48,9 @@ std::string shown_batches(const Config& c) {
          " steps";
 }
 
-void introduce(const TrainingRun& run, Trainer& trainer, const RunFolder& folder) {
+std::string megabytes(int64_t bytes) { return decimals(double(bytes) / (1024 * 1024), 1) + " MB"; }
+
+void introduce(const TrainingRun& run, Trainer& trainer, const RunFolder& folder, const MemoryPlan& plan) {
   const Config& c = run.config;
   const std::string vocabulary = with_commas(trainer.model().vocabulary()) + " ids";
   const int threads = kernels::threads();
@@ -58,6 +62,7 @@ void introduce(const TrainingRun& run, Trainer& trainer, const RunFolder& folder
       {"batches", shown_batches(c)},
       {"machine",
        std::to_string(threads) + (threads == 1 ? " thread, " : " threads, ") + kernels::simd_target()},
+      {"memory", megabytes(plan.peak) + " of tensors at the peak of a step"},
       {"run folder", folder.path()},
   };
   if (!c.initialize.from.empty()) rows.insert(rows.begin() + 1, {"weights", c.initialize.from});
@@ -108,7 +113,7 @@ void suggest(const TrainingRun& run, const RunFolder& folder) {
 }
 
 JsonValue result_json(const Trainer& trainer, const RunObserver& observer, const RunFolder& folder,
-                      double seconds, bool finished) {
+                      const MemoryPlan& plan, double seconds, bool finished) {
   const Best best = best_of(folder);
   JsonValue result = JsonValue::object();
   result.set("run", folder.path());
@@ -124,6 +129,8 @@ JsonValue result_json(const Trainer& trainer, const RunObserver& observer, const
     result.set("best_step", best.step);
     result.set("best_loss", best.loss);
   }
+  result.set("planned_peak_bytes", plan.peak);
+  if (observer.last_step()) result.set("peak_bytes", observer.peak_bytes());
   if (!observer.last_checkpoint().empty()) result.set("checkpoint", observer.last_checkpoint());
   return result;
 }
@@ -170,7 +177,8 @@ void warn_of_rest(const Config& c) {
        "; to train on at a higher rate begin a new run with initialize.from");
 }
 
-int train_here(const TrainOptions& options, TrainingRun& run, const RunFolder& folder) {
+int train_here(const TrainOptions& options, TrainingRun& run, const RunFolder& folder, const MemoryPlan& plan) {
+  arena::reset_peak();
   Trainer trainer(run.config, std::move(run.model), *run.batches);
   const Interruption interruption(true);
   folder.create();
@@ -179,6 +187,8 @@ int train_here(const TrainOptions& options, TrainingRun& run, const RunFolder& f
   if (options.resume && !resume(trainer, folder, run.identity, warn))
     note("nothing to resume in " + folder.path() + ": starting at step 0");
   RunObserver observer(run, options.quiet, [&] { return interruption.requested(); });
+  Profile profile;
+  if (options.profile) trainer.profile(&profile);
   const auto start = std::chrono::steady_clock::now();
   const auto evaluation_missing = [&] {
     return run.validation.size() >= 2 && evaluation_is_missing(trainer, folder);
@@ -190,7 +200,7 @@ int train_here(const TrainOptions& options, TrainingRun& run, const RunFolder& f
          "; a larger training.steps goes on");
   } else {
     folder.write_config(to_json(run.config));
-    if (!options.quiet) introduce(run, trainer, folder);
+    if (!options.quiet) introduce(run, trainer, folder, plan);
     warn_of_rest(run.config);
     outcome = train(trainer, folder, run.identity, observer, [&] { return interruption.requested(); });
     if (interruption.requested() && evaluation_missing()) outcome = Outcome::stopped;
@@ -201,12 +211,17 @@ int train_here(const TrainOptions& options, TrainingRun& run, const RunFolder& f
   if (!finished)
     note("stopped at step " + std::to_string(trainer.steps_done()) + ", saved as " +
          observer.last_checkpoint() + "; to go on:\n  " + resume_command(options, folder));
+  const bool profiled = profile.steps() > 0;
+  const MachinePeak peak = profiled ? measure_peak(run.config.dtype()) : MachinePeak();
   if (options.json) {
-    print_json(result_json(trainer, observer, folder, seconds, finished));
+    JsonValue result = result_json(trainer, observer, folder, plan, seconds, finished);
+    if (profiled) result.set("profile", profile_json(profile, peak));
+    print_json(result);
   } else if (finished) {
     print(result_line(trainer, observer, folder, seconds) + "\n");
     suggest(run, folder);
   }
+  if (profiled && !options.json) print("\n" + profile_table(profile, peak));
   return finished ? int(kOk) : interruption.exit_code();
 }
 
@@ -219,6 +234,8 @@ int train_command(const TrainOptions& options, const ModelFactory& factory) {
   if (!run.model->differentiable())
     return count_run(run, folder, {options.resume, options.quiet, options.json, resume_command(options, folder)});
   return train_here(options, run, folder);
+  const MemoryPlan plan = rehearse(run.config, factory, run.model->vocabulary()).memory;
+  return train_here(options, run, folder, plan);
 }
 
 }  // namespace
@@ -237,6 +254,7 @@ Action declare_train(CLI::App& app) {
   app.add_flag("--resume", options->resume, "go on with the run in that folder, to the same bits");
   app.add_flag("--quiet", options->quiet, "no progress, only warnings and the result");
   app.add_flag("--json", options->json, "the result as one JSON document");
+  app.add_flag("--profile", options->profile, "time by op after the run, beside this machine's limits, which it measures");
   declare_compute(app, options->compute);
   app.footer("Ctrl-C finishes the step, saves and exits with 130; a second one quits at once.");
   return [options](const ModelFactory& factory) { return train_command(*options, factory); };

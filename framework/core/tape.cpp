@@ -34,6 +34,23 @@ bool finite(const Tensor& x) {
   return true;
 }
 
+double bytes(const std::vector<Var>& variables, bool recorded_only = false) {
+  double sum = 0;
+  for (const Var& v : variables)
+    if (v.defined() && (v.node() || !recorded_only)) sum += double(v.value().size()) * double(bytes_of(v.dtype()));
+  return sum;
+}
+
+Cost forward_cost(const Work& work, const std::vector<Var>& outputs, const std::vector<Var>& inputs) {
+  return {.flops = work.flops, .bytes = work.bytes >= 0 ? work.bytes : bytes(inputs) + bytes(outputs), .exps = work.exps};
+}
+
+Cost backward_cost(const Work& work, const std::vector<Var>& outputs, const std::vector<Var>& inputs) {
+  const double moved = bytes(inputs) + bytes(outputs) + bytes(inputs, true);
+  return {.flops = work.backward_flops, .bytes = work.backward_bytes >= 0 ? work.backward_bytes : moved,
+          .exps = work.backward_exps};
+}
+
 // Elements from the first to the last in memory, counting both.
 int64_t extent(const Tensor& x) {
   int64_t last = 0;
@@ -175,6 +192,7 @@ void Tape::walk() {
       const Adjoints adjoints(record.outputs, record.inputs);
       record.backward(adjoints);
       adjoints.finish();
+      if (profile_) profile_->backward(record.op, record.gradient);
     }
     for (const auto& output : record.outputs) {
       if (Parameter* p = output->parameter) {
@@ -199,7 +217,8 @@ bool recording(std::initializer_list<const Var*> inputs) {
   return false;
 }
 
-std::vector<Var> record(const char* op, std::vector<Tensor> outputs, const std::vector<Var>& inputs, Backward backward) {
+std::vector<Var> record(const char* op, std::vector<Tensor> outputs, const std::vector<Var>& inputs, Backward backward,
+                        const Work& work) {
   Tape* tape = common_tape(op, inputs);
   std::vector<Var> result;
   if (!tape) {
@@ -217,14 +236,18 @@ std::vector<Var> record(const char* op, std::vector<Tensor> outputs, const std::
     entry.outputs.push_back(node_for(tape, y));
     result.emplace_back(std::move(y), entry.outputs.back());
   }
+  if (tape->profile_) {
+    tape->profile_->forward(op, forward_cost(work, result, inputs));
+    entry.gradient = backward_cost(work, result, inputs);
+  }
   tape->records_.push_back(std::move(entry));
   return result;
 }
 
-Var record(const char* op, Tensor output, const std::vector<Var>& inputs, Backward backward) {
+Var record(const char* op, Tensor output, const std::vector<Var>& inputs, Backward backward, const Work& work) {
   std::vector<Tensor> outputs;
   outputs.push_back(std::move(output));
-  return record(op, std::move(outputs), inputs, std::move(backward))[0];
+  return record(op, std::move(outputs), inputs, std::move(backward), work)[0];
 }
 
 Var record_view(const Var& x, Tensor viewed, std::function<Tensor(const Tensor&)> view) {

@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "framework/core/profile.h"
 #include "framework/core/tensor.h"
 
 namespace adder {
@@ -119,17 +120,20 @@ class Tape {
 
   // Every value is looked at as it is recorded: DivergedError names the first op and place that isn't finite.
   void require_finite(bool on) { require_finite_ = on; }
+  // Every op's time, forward and backward, goes there; null: nothing is measured.
+  void profile(Profile* profile) { profile_ = profile; }
   // Called when a parameter's gradient is complete, in the order of completion.
   void on_gradient(std::function<void(Parameter&)> f) { on_gradient_ = std::move(f); }
 
  private:
-  friend std::vector<Var> record(const char*, std::vector<Tensor>, const std::vector<Var>&, Backward);
+  friend std::vector<Var> record(const char*, std::vector<Tensor>, const std::vector<Var>&, Backward, const Work&);
   friend Var record_view(const Var&, Tensor, std::function<Tensor(const Tensor&)>);
   struct Record {
     const char* op;
     std::string scope;
     std::vector<std::shared_ptr<Node>> outputs, inputs;
     Backward backward;
+    Cost gradient = {};                              // the work of `backward`, where there is a profile
   };
   void walk();
 
@@ -137,13 +141,15 @@ class Tape {
   std::unordered_map<Parameter*, std::shared_ptr<Node>> parameters_;
   std::string scope_;
   bool require_finite_ = false;
+  Profile* profile_ = nullptr;
   std::function<void(Parameter&)> on_gradient_;
 };
 
 // The outputs as variables, recorded on the tape of the inputs, if any has one. An input may be undefined.
-// `backward` captures tensors, never variables, and adds into the gradients of the inputs.
-std::vector<Var> record(const char* op, std::vector<Tensor> outputs, const std::vector<Var>& inputs, Backward backward);
-Var record(const char* op, Tensor output, const std::vector<Var>& inputs, Backward backward);
+// `backward` captures tensors, never variables, and adds into the gradients of the inputs. `work`: for a profile.
+std::vector<Var> record(const char* op, std::vector<Tensor> outputs, const std::vector<Var>& inputs, Backward backward,
+                        const Work& work = {});
+Var record(const char* op, Tensor output, const std::vector<Var>& inputs, Backward backward, const Work& work = {});
 // A view of x: its adjoint is that view of x's adjoint.
 Var record_view(const Var& x, Tensor viewed, std::function<Tensor(const Tensor&)> view);
 // Whether an op over these inputs will be recorded, that is, whether to keep what backward needs.

@@ -8,6 +8,7 @@
 
 #include "framework/core/error.h"
 #include "kernels/parallel.h"
+#include "kernels/rehearsal.h"
 
 namespace adder {
 
@@ -52,54 +53,66 @@ size_t rounded(size_t bytes) {
 }
 
 struct Arena {
+  explicit Arena(bool only_counts) : rehearsed(only_counts) {}
+
+  const bool rehearsed;  // then the lists hold sizes alone, and every buffer is fresh
   std::mutex mutex;
   std::multimap<size_t, void*> free_lists[2];
-  int64_t system_allocations = 0, in_use = 0, peak = 0;
+  int64_t system_allocations = 0, in_use = 0, peak = 0, held = 0;
   bool poison = false;
 
   void* take(Device device, size_t size) {
     const std::lock_guard lock(mutex);
-    void* memory = cached(device, size);
-    if (!memory) {
-      memory = kernels::allocate(device, size);
+    void* memory = nullptr;
+    if (!cached(device, size, memory)) {
+      if (!rehearsed) memory = kernels::allocate(device, size);
       ++system_allocations;
+      held += int64_t(size);
     }
+    if (rehearsed) memory = kernels::reserve(size);
     in_use += int64_t(size);
     peak = std::max(peak, in_use);
     return memory;
   }
 
-  // A buffer given back before, or null.
-  void* cached(Device device, size_t size) {
+  // A buffer given back before, if there is one.
+  bool cached(Device device, size_t size, void*& memory) {
     auto& list = free_lists[int(device)];
-    if (const auto found = list.find(size); found != list.end()) {
-      void* memory = found->second;
-      list.erase(found);
-      return memory;
-    }
-    return nullptr;
+    const auto found = list.find(size);
+    if (found == list.end()) return false;
+    memory = found->second;
+    list.erase(found);
+    return true;
   }
 
   void give_back(Device device, void* memory, size_t size) {
     const std::lock_guard lock(mutex);
     in_use -= int64_t(size);
-    if (kCaching) free_lists[int(device)].emplace(size, memory);
-    else kernels::release(device, memory);
+    if (rehearsed) kernels::release_reserved(memory, size);
+    if (kCaching) free_lists[int(device)].emplace(size, rehearsed ? nullptr : memory);
+    else held -= int64_t(size);
+    if (!kCaching && !rehearsed) kernels::release(device, memory);
   }
 
   void trim() {
     const std::lock_guard lock(mutex);
     for (int d = 0; d < 2; ++d) {
-      for (auto& [size, memory] : free_lists[d]) kernels::release(Device(d), memory);
+      for (auto& [size, memory] : free_lists[d]) {
+        held -= int64_t(size);
+        if (!rehearsed) kernels::release(Device(d), memory);
+      }
       free_lists[d].clear();
     }
   }
 };
 
-Arena& the_arena() {
-  static Arena& instance = *new Arena;  // outlives every tensor, whatever the order of destruction
-  return instance;
+// They outlive every tensor, whatever the order of destruction.
+Arena& arena_of(bool rehearsed) {
+  static Arena& real = *new Arena(false);
+  static Arena& imagined = *new Arena(true);
+  return rehearsed ? imagined : real;
 }
+Arena& the_arena() { return arena_of(kernels::rehearsing()); }
 
 }  // namespace
 
@@ -107,6 +120,7 @@ namespace arena {
 int64_t system_allocations() { return the_arena().system_allocations; }
 int64_t bytes_in_use() { return the_arena().in_use; }
 int64_t peak_bytes_in_use() { return the_arena().peak; }
+int64_t bytes_held() { return the_arena().held; }
 void reset_peak() { the_arena().peak = the_arena().in_use; }
 void set_poison(bool on) { the_arena().poison = on; }
 bool poison() { return the_arena().poison; }
@@ -116,10 +130,12 @@ void trim() { the_arena().trim(); }
 struct Storage {
   Device device;
   size_t size;
+  bool rehearsed;
   void* memory;
   Storage(Device d, size_t bytes)
-      : device(d), size(kCaching ? rounded(bytes) : std::max<size_t>(bytes, 1)), memory(the_arena().take(d, size)) {}
-  ~Storage() { the_arena().give_back(device, memory, size); }
+      : device(d), size(kCaching ? rounded(bytes) : std::max<size_t>(bytes, 1)), rehearsed(kernels::rehearsing()),
+        memory(arena_of(rehearsed).take(d, size)) {}
+  ~Storage() { arena_of(rehearsed).give_back(device, memory, size); }
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
 };
@@ -151,6 +167,9 @@ void for_each_row(const Tensor& a, const Tensor& b, F f) {
     }
   }
 }
+
+// Floats mean nothing in a rehearsal, and writing them would cost memory.
+bool imagined(DType dtype) { return dtype != DType::i32 && kernels::rehearsing(); }
 
 template <class F>
 decltype(auto) by_any_dtype(DType dtype, F&& f) {
@@ -287,6 +306,7 @@ Tensor Tensor::to(DType dtype) const {
 void Tensor::copy_from(const Tensor& other) const {
   if (shape_ != other.shape_)
     throw Error("[copy] shape " + adder::to_string(other.shape_) + ", expected " + adder::to_string(shape_));
+  if (imagined(dtype_)) return;
   const int64_t n = columns();
   by_any_dtype(dtype_, [&](auto to) {
     by_any_dtype(other.dtype_, [&](auto from) {
@@ -304,6 +324,7 @@ void Tensor::copy_from(const Tensor& other) const {
 }
 
 void Tensor::fill(double value) const {
+  if (imagined(dtype_)) return;
   const int64_t n = columns();
   by_any_dtype(dtype_, [&](auto zero) {
     using T = decltype(zero);
@@ -312,6 +333,7 @@ void Tensor::fill(double value) const {
 }
 
 void Tensor::zero() const {
+  if (imagined(dtype_)) return;
   if (contiguous()) std::memset(raw(), 0, size_t(size()) * bytes_of(dtype_));
   else fill(0);
 }
@@ -319,6 +341,7 @@ void Tensor::zero() const {
 void Tensor::add(const Tensor& other) const {
   if (shape_ != other.shape_)
     throw Error("[add] shape " + adder::to_string(other.shape_) + ", expected " + adder::to_string(shape_));
+  if (imagined(dtype_)) return;
   const kernels::FlushSubnormals flush;
   const int64_t n = columns();
   by_dtype(dtype_, [&](auto zero) {

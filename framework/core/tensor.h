@@ -93,12 +93,14 @@ decltype(auto) by_dtype(DType dtype, F&& f) {
   refuse_dtype(dtype);
 }
 
-// The caching arena behind every tensor's storage.
+// The caching arena behind every tensor's storage. During a rehearsal (kernels/rehearsal.h) all of this tells of
+// another one, which keeps count only.
 namespace arena {
 int64_t system_allocations();         // how often the system was asked for memory so far
 int64_t bytes_in_use();
 int64_t peak_bytes_in_use();
 void reset_peak();
+int64_t bytes_held();                 // in use, or kept for the next tensor of that size: what the process grows by
 void set_poison(bool on);             // fresh buffers are filled with NaN (tests)
 bool poison();
 void trim();                          // gives cached memory back

@@ -20,12 +20,13 @@ Var activation(const char* name, Kind kind, const Var& x) {
     kernels::Activation<T> a{.kind = kind, .x = matrix<const T>(in)};
     a.y = matrix<T>(y);
     KERNEL(activation_fwd, T)(x.device(), a);
+    const double exps = kind == Kind::relu || kind == Kind::relu_squared ? 0 : double(in.size());
     return record(name, y, {x}, [a, in](const Adjoints& g) {
       auto b = a;
       const Tensor dy = g.out(0).with_even_rows(), dx = g.in(0);
       b.dy = matrix<const T>(dy), b.dx = matrix<T>(dx);
       KERNEL(activation_bwd, T)(in.device(), b);
-    });
+    }, {.exps = exps, .backward_exps = exps});
   });
 }
 

@@ -29,6 +29,12 @@ kernels::Sequence<T> matrices(const Tensor& a) {
   return sequence<T>(a.reshape({a.dim(0), a.dim(1), a.dim(2) * a.dim(3)}));
 }
 
+// h = A_t h + x a step; backward the adjoint's A_t^T g, and dA_t.
+Work work_of(const Tensor& h) {
+  const double product = 2 * double(h.size()) * double(h.columns());
+  return {.flops = product, .backward_flops = 2 * product};
+}
+
 struct Kept {
   Tensor a, h0, resets, h;
 };
@@ -63,7 +69,7 @@ AffineScanResult affine_scan(const Var& a, const Var& x, const Var& h0, const Te
     s.x = sequence<const T>(in), s.last = matrix<T>(last);
     KERNEL(affine_scan_fwd, T)(x.device(), s);
     const auto out = record("affine_scan", {kept.h, last}, {a, x, h0},
-                            [kept](const Adjoints& g) { backward<T>(kept, g); });
+                            [kept](const Adjoints& g) { backward<T>(kept, g); }, work_of(kept.h));
     return {out[0], out[1]};
   });
 }

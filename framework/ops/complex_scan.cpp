@@ -86,7 +86,8 @@ ComplexScanResult complex_scan(const ComplexScanInputs& in) {
     KERNEL(complex_scan_fwd, T)(b.device(), s);
     const auto out = record("complex_scan", {kept.h_re, kept.h_im, last_re, last_im},
                             {in.a_re, in.a_im, in.b_re, in.b_im, in.h0_re, in.h0_im},
-                            [kept](const Adjoints& g) { backward<T>(kept, g); });
+                            [kept](const Adjoints& g) { backward<T>(kept, g); },
+                            {.flops = 8 * double(b.size()), .backward_flops = 16 * double(b.size())});
     return {out[0], out[1], out[2], out[3]};
   });
 }

@@ -83,7 +83,7 @@ std::vector<Var> means(const char* op, const Var& logits, const Tensor& labels, 
       b.scale = T(share(g.out(0)));
       if (with_z) b.square_scale = share(g.out(1));
       KERNEL(cross_entropy_bwd, T)(rows.logits.device(), b);
-    });
+    }, {.exps = double(rows.logits.size()), .backward_exps = double(rows.logits.size())});
   });
 }
 

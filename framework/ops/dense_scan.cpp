@@ -22,6 +22,12 @@ void check_shapes(const Var& a, const Var& x, const Var& h0, const Tensor& reset
   check.one_dtype({&a, &x, &h0});
 }
 
+// h = A h + x a step; backward the adjoint's A^T g, and dA.
+Work work_of(const Tensor& h) {
+  const double product = 2 * double(h.size()) * double(h.columns());
+  return {.flops = product, .backward_flops = 2 * product};
+}
+
 struct Kept {
   Tensor a, h0, resets, h;
 };
@@ -57,7 +63,7 @@ DenseScanResult dense_scan(const Var& a, const Var& x, const Var& h0, const Tens
     s.x = sequence<const T>(in), s.last = matrix<T>(last);
     KERNEL(dense_scan_fwd, T)(x.device(), s);
     const auto out = record("dense_scan", {kept.h, last}, {a, x, h0},
-                            [kept](const Adjoints& g) { backward<T>(kept, g); });
+                            [kept](const Adjoints& g) { backward<T>(kept, g); }, work_of(kept.h));
     return {out[0], out[1]};
   });
 }

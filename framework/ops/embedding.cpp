@@ -35,12 +35,13 @@ Var embedding(const Tensor& ids, const Var& weight) {
     kernels::Embedding<T> a{.ids = at.data<int32_t>(), .w = matrix<const T>(w)};
     a.y = matrix<T>(y);
     KERNEL(embedding_fwd, T)(weight.device(), a);
+    const double moved = double(y.size()) * double(sizeof(T));  // only the rows that are looked up
     return record("embedding", y, {weight}, [a, at, device = weight.device()](const Adjoints& g) {
       auto b = a;
       const Tensor dy = g.out(0).with_even_rows(), dw = g.in(0);
       b.dy = matrix<const T>(dy), b.dw = matrix<T>(dw);
       KERNEL(embedding_bwd, T)(device, b);
-    });
+    }, {.bytes = 2 * moved, .backward_bytes = 3 * moved});
   });
 }
 

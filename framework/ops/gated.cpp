@@ -21,7 +21,7 @@ Var gated(const char* name, kernels::GateKind kind, const Var& gate, const Var& 
       const Tensor dy = g.out(0).with_even_rows(), dgate = g.in(0), dup = g.in(1);
       b.dy = matrix<const T>(dy), b.dgate = matrix<T>(dgate), b.dup = matrix<T>(dup);
       KERNEL(gated_bwd, T)(x.device(), b);
-    });
+    }, {.exps = double(x.size()), .backward_exps = double(x.size())});
   });
 }
 

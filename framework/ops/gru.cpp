@@ -2,6 +2,7 @@
 
 #include "framework/core/shapes.h"
 #include "framework/ops/matrix.h"
+#include "framework/ops/recurrent_work.h"
 #include "framework/ops/sequence.h"
 #include "kernels/gru/gru.h"
 
@@ -69,7 +70,8 @@ GruResult gru(const Var& xg, const Var& w_hh, const Var& b_hh, const Var& h0, co
     a.xg = sequence<const T>(xg.value()), a.bias = pointer<const T>(b_hh.value()), a.last = matrix<T>(last);
     KERNEL(gru_fwd, T)(xg.device(), a);
     const auto out = record("gru", {kept.y, last}, {xg, w_hh, b_hh, h0},
-                            [kept](const Adjoints& g) { backward<T>(kept, g); });
+                            [kept](const Adjoints& g) { backward<T>(kept, g); },
+                            recurrent_work({3, 3, 0}, xg, w_hh));
     return {out[0], out[1]};
   });
 }

@@ -54,7 +54,9 @@ Var linear(const Var& x, const Var& w, const Var& b) {
     KERNEL(matmul, T)(x.device(), {.m = in.rows(), .n = n, .k = k, .a = in.data<T>(), .a_row = in.row_stride(), .a_col = 1,
                                    .b = weight.data<T>(), .b_row = 1, .b_col = weight.row_stride(),
                                    .c = y.data<T>(), .c_row = n, .bias = pointer<const T>(b.value())});
-    return record("linear", y, {x, w, b}, [in, weight](const Adjoints& g) { backward<T>(in, weight, g); });
+    const double product = 2 * double(in.rows()) * double(n) * double(k);
+    const Work work{.flops = product, .backward_flops = product * ((x.tape() != nullptr) + (w.tape() != nullptr))};
+    return record("linear", y, {x, w, b}, [in, weight](const Adjoints& g) { backward<T>(in, weight, g); }, work);
   });
 }
 

@@ -2,6 +2,7 @@
 
 #include "framework/core/shapes.h"
 #include "framework/ops/matrix.h"
+#include "framework/ops/recurrent_work.h"
 #include "framework/ops/sequence.h"
 #include "kernels/lstm/lstm.h"
 
@@ -74,7 +75,8 @@ LstmResult lstm(const Var& xg, const Var& w_hh, const Var& b_hh, const Var& h0, 
     a.last_h = matrix<T>(last_h), a.last_c = matrix<T>(last_c);
     KERNEL(lstm_fwd, T)(xg.device(), a);
     const auto out = record("lstm", {kept.y, last_h, last_c}, {xg, w_hh, b_hh, h0, c0},
-                            [kept](const Adjoints& g) { backward<T>(kept, g); });
+                            [kept](const Adjoints& g) { backward<T>(kept, g); },
+                            recurrent_work({4, 5, 1}, xg, w_hh));
     return {out[0], out[1], out[2]};
   });
 }

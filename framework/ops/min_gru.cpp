@@ -41,7 +41,7 @@ MinGruResult min_gru(const Var& k, const Var& v, const Var& h0, const Tensor& re
       b.dh = sequence<const T>(dh), b.dlast = matrix<const T>(dlast);
       b.dk = sequence<T>(dk), b.dv = sequence<T>(dv), b.dh0 = matrix<T>(dh0);
       KERNEL(min_gru_bwd, T)(gate.device(), b);
-    });
+    }, {.exps = 2 * double(h.size()), .backward_exps = 2 * double(h.size())});  // gate and candidate
     return {out[0], out[1]};
   });
 }

@@ -47,7 +47,7 @@ MinLstmResult min_lstm(const Var& f, const Var& i, const Var& v, const Var& h0, 
       b.dh = sequence<const T>(dh), b.dlast = matrix<const T>(dlast);
       b.df = sequence<T>(df), b.di = sequence<T>(di), b.dv = sequence<T>(dv), b.dh0 = matrix<T>(dh0);
       KERNEL(min_lstm_bwd, T)(forget.device(), b);
-    });
+    }, {.exps = 4 * double(h.size()), .backward_exps = 4 * double(h.size())});  // three of the gates, the candidate's
     return {out[0], out[1]};
   });
 }

@@ -29,7 +29,7 @@ Var rms_norm_gated(const Var& x, const Var& z, const Var& w, int64_t groups, dou
       const Tensor dy = g.out(0).with_even_rows(), dx = g.in(0), dz = g.in(1), dw = g.in(2);
       b.dy = matrix<const T>(dy), b.dx = matrix<T>(dx), b.dz = matrix<T>(dz), b.dw = pointer<T>(dw);
       KERNEL(rms_norm_gated_bwd, T)(in.device(), b);
-    });
+    }, {.exps = double(in.size()), .backward_exps = double(in.size())});
   });
 }
 

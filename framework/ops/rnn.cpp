@@ -2,6 +2,7 @@
 
 #include "framework/core/shapes.h"
 #include "framework/ops/matrix.h"
+#include "framework/ops/recurrent_work.h"
 #include "framework/ops/sequence.h"
 
 namespace adder::ops {
@@ -64,7 +65,8 @@ RnnResult rnn(const Var& xg, const Var& w_hh, const Var& b_hh, const Var& h0, co
     a.xg = sequence<const T>(xg.value()), a.bias = pointer<const T>(b_hh.value()), a.last = matrix<T>(last);
     KERNEL(rnn_fwd, T)(xg.device(), a);
     const auto out = record("rnn", {kept.y, last}, {xg, w_hh, b_hh, h0},
-                            [kept](const Adjoints& g) { backward<T>(kept, g); });
+                            [kept](const Adjoints& g) { backward<T>(kept, g); },
+                            recurrent_work({1, 1, 0}, xg, w_hh));
     return {out[0], out[1]};
   });
 }

@@ -43,7 +43,7 @@ ScanResult scan(const Var& a, const Var& b, const Var& h0, const Tensor& resets,
           d.dh = sequence<const T>(dh), d.dlast = matrix<const T>(dlast);
           d.da = sequence<T>(da), d.db = sequence<T>(db), d.dh0 = matrix<T>(dh0);
           KERNEL(scan_bwd, T)(decay.device(), d);
-        });
+        }, {.flops = 2 * double(h.size()), .backward_flops = 4 * double(h.size())});
     return {out[0], out[1]};
   });
 }

@@ -76,7 +76,11 @@ SelectiveScanResult selective_scan(const SelectiveScanInputs& in, bool delta_sof
       kept.boundaries = Tensor::empty({kernels::scan_boundaries(s)}, in.u.dtype(), in.u.device());
     s.y = matrix<T>(y), s.last = last.data<T>(), s.boundaries = pointer<T>(kept.boundaries);
     KERNEL(selective_scan_fwd, T)(in.u.device(), s);
-    auto out = record("selective_scan", {y, last}, inputs, [kept](const Adjoints& g) { backward<T>(kept, g); });
+    // An element is a channel's state variable at a step. Forward: e^(delta A), h = a h + (delta u) B, y += C h; backward:
+    // h again, the adjoint g = a g + C dy, and g's share of dB, dC, dA, ddelta and du.
+    const double elements = double(batch * length * channels * state);
+    const Work work{.flops = 6 * elements, .backward_flops = 20 * elements, .exps = elements, .backward_exps = elements};
+    auto out = record("selective_scan", {y, last}, inputs, [kept](const Adjoints& g) { backward<T>(kept, g); }, work);
     return SelectiveScanResult{out[0], out[1]};
   });
 }

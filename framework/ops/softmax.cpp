@@ -23,7 +23,7 @@ Var over_last_axis(const char* name, bool logarithm, const Var& x) {
       const Tensor dy = g.out(0).with_even_rows(), dx = g.in(0);
       b.x.data = nullptr, b.dy = matrix<const T>(dy), b.dx = matrix<T>(dx);
       KERNEL(softmax_bwd, T)(y.device(), b);
-    });
+    }, {.exps = double(y.size()), .backward_exps = logarithm ? double(y.size()) : 0});
   });
 }
 

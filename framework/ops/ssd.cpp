@@ -1,5 +1,7 @@
 #include "framework/ops/ssd.h"
 
+#include <algorithm>
+
 #include "framework/core/shapes.h"
 #include "framework/ops/matrix.h"
 #include "framework/ops/sequence.h"
@@ -75,6 +77,16 @@ void backward(const Kept& kept, const Sizes& sizes, const SsdOptions& options, c
   KERNEL(ssd_bwd, T)(kept.x.device(), a);
 }
 
+// Forward, a step: C.B (once a group) and its product with u, half a chunk of each on average, the two products with the
+// state; and e^(cs_i - cs_j). Backward: two products for each of them, and C.B again.
+Work work_of(const Sizes& n, int64_t chunk_size) {
+  const double steps = double(n.batch * n.length), chunk = double(std::min(chunk_size, n.length));
+  const double heads = double(n.heads), dim = double(n.head_dim), state = double(n.state), groups = double(n.groups);
+  const double scores = steps * groups * chunk * state, flops = scores + steps * heads * (chunk * dim + 4 * dim * state);
+  const double exps = steps * heads * (chunk / 2 + 2);
+  return {.flops = flops, .backward_flops = 2 * flops + scores, .exps = exps, .backward_exps = exps};
+}
+
 }  // namespace
 
 SsdResult ssd(const SsdInputs& in, const SsdOptions& options) {
@@ -92,7 +104,8 @@ SsdResult ssd(const SsdInputs& in, const SsdOptions& options) {
     a.y = sequence<T>(y), a.last = last.data<T>(), a.borders = pointer<T>(kept.borders);
     KERNEL(ssd_fwd, T)(in.x.device(), a);
     const auto out = record("ssd", {y, last}, {in.x, in.dt, in.A, in.B, in.C, in.D, in.dt_bias, in.h0},
-                            [kept, n, options](const Adjoints& g) { backward<T>(kept, n, options, g); });
+                            [kept, n, options](const Adjoints& g) { backward<T>(kept, n, options, g); },
+                            work_of(n, options.chunk_size));
     return SsdResult{out[0], out[1]};
   });
 }

@@ -97,7 +97,9 @@ Trainer::Sums Trainer::accumulate_gradients(bool require_finite) {
   Sums sums{.loss = 0, .z_loss = 0, .state = carried_, .readings = {}};
   for (int64_t micro = 0; micro < parts; ++micro) {
     const Batch batch = batches_.at(step_, micro);
+    if (profile_) profile_->forward("data");
     Tape tape;
+    tape.profile(profile_);
     tape.require_finite(require_finite);
     Pass pass{.tape = &tape, .training = true, .seed = uint64_t(config_.seed), .step = uint64_t(step_ * parts + micro)};
     pass.readings = &sums.readings;
@@ -125,22 +127,33 @@ Trainer::Sums Trainer::accumulate_gradients(bool require_finite) {
 StepReport Trainer::step() {
   const kernels::FlushSubnormals flush;
   const auto start = std::chrono::steady_clock::now();
+  if (profile_) profile_->begin_step();
   StepReport report;
   Sums sums = accumulate_gradients(false);
   report.loss = sums.loss;
   if (config_.training.z_loss != 0) report.z_loss = sums.z_loss;
+  if (profile_) profile_->forward("other");
   report.grad_norm = global_norm(model_->parameters());
+  if (profile_) profile_->forward("clip", {.bytes = bytes_of_state(1)});
   if (!std::isfinite(report.loss) || !std::isfinite(report.grad_norm)) report_divergence(report.loss, report.grad_norm);
   report.learning_rate = learning_rate(schedule_options(config_.schedule), config_.optimizer.learning_rate, step_);
   optimizer_->step(report.learning_rate, clip_scale(report.grad_norm, config_.training.clip_norm));
+  if (profile_) profile_->forward("optimizer", {.bytes = bytes_of_state(3 + 2 * double(optimizer_->slots().size()))});
   model_->parameters().clear_gradients();
   tokens_ += batches_.batch_size() * batches_.length() * config_.training.accumulate;
   carried_ = std::move(sums.state);
   report.step = ++step_;
   report.tokens = tokens_;
   report.readings = std::move(sums.readings);
+  if (profile_) profile_->end_step();
   report.seconds = seconds_since(start);
   return report;
+}
+
+// What a pass over all parameters moves, `copies` times.
+double Trainer::bytes_of_state(double copies) const {
+  const ParameterList& parameters = model_->parameters();
+  return copies * double(parameters.count()) * double(bytes_of(parameters.dtype()));
 }
 
 void Trainer::report_divergence(double loss, double norm) {

@@ -48,6 +48,9 @@ class Trainer {
   void require_finite_parameters() const;
   double loss_of(const Batch& batch);  // mean loss, nothing recorded; for tests and random-window estimates
 
+  // Every later step's time goes there; null: nothing is measured. It must outlive them.
+  void profile(Profile* profile) { profile_ = profile; }
+
   Model& model() { return *model_; }
   int64_t steps_done() const { return step_; }
   int64_t tokens() const { return tokens_; }
@@ -72,6 +75,7 @@ class Trainer {
     Readings readings;
   };
   Sums accumulate_gradients(bool require_finite);
+  double bytes_of_state(double copies) const;
   std::vector<NamedTensor> stored_state() const;
   State state_from(const Checkpoint& checkpoint, const std::string& path) const;
   [[noreturn]] void report_divergence(double loss, double norm);
@@ -80,6 +84,7 @@ class Trainer {
   std::unique_ptr<Model> model_;
   const BatchSource& batches_;
   std::unique_ptr<Optimizer> optimizer_;
+  Profile* profile_ = nullptr;
   int64_t step_ = 0, tokens_ = 0;
   BestLoss best_;
   State carried_;

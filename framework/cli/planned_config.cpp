@@ -1,0 +1,58 @@
+#include "framework/cli/planned_config.h"
+
+#include "framework/cli/run_data.h"
+#include "framework/cli/starting_weights.h"
+#include "framework/core/error.h"
+#include "framework/data/batches.h"
+#include "framework/data/dataset.h"
+
+namespace adder {
+namespace {
+
+int64_t vocabulary_of(const Config& config) {
+  if (config.data.tokenizer != "char" || !config.data.batches.empty())
+    return make_tokenizer(config.data.tokenizer, {})->vocabulary();
+  return TokenDataset::load(dataset_options(config, config.training.context_length), nullptr).tokenizer->vocabulary();
+}
+
+int64_t vocabulary_or_advice(const Config& config) {
+  try {
+    return vocabulary_of(config);
+  } catch (const UnreadableError& problem) {
+    throw UnreadableError(std::string(problem.what()) + "; --vocabulary N does without");
+  } catch (const UsageError& problem) {
+    throw UsageError(std::string(problem.what()) + "; --vocabulary N does without");
+  }
+}
+
+}  // namespace
+
+void declare_planned(CLI::App& app, PlannedOptions& options) {
+  app.add_option("--set", options.settings, "overrides a key of the config; may be given again")
+      ->type_name("KEY.PATH=VALUE")
+      ->expected(1)
+      ->take_all()
+      ->allow_extra_args(false);
+  app.add_option("--vocabulary", options.vocabulary, "ids of the vocabulary, where the data are not there to tell")
+      ->type_name("N");
+}
+
+PlannedConfig load_planned(const PlannedOptions& options, const ModelFactory& factory) {
+  if (options.vocabulary < 0)
+    throw UsageError("--vocabulary is " + std::to_string(options.vocabulary) + ", expected at least 1, or 0: as the data say");
+  PlannedConfig planned{load_config(options.config, options.settings, factory), options.vocabulary};
+  Config& config = planned.config;
+  if (!config.initialize.from.empty()) {
+    const StartingWeights weights = read_weights(config.initialize.from, factory);
+    adopt_model(config, weights.model, weights.where);
+    if (!planned.vocabulary) planned.vocabulary = weights.vocabulary;
+  }
+  if (!planned.vocabulary) planned.vocabulary = vocabulary_or_advice(config);
+  if (!config.data.batches.empty()) {
+    const FileBatches batches(config.data.batches, planned.vocabulary, config.training.accumulate);
+    config.training.batch_size = batches.batch_size(), config.training.context_length = batches.length();
+  }
+  return planned;
+}
+
+}  // namespace adder

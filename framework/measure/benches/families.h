@@ -1,0 +1,19 @@
+// The families of kernel benchmarks: a file each, and its line here.
+#pragma once
+#include "framework/measure/kernel_bench.h"
+
+namespace adder {
+
+std::vector<KernelBench> matmul_benches();
+std::vector<KernelBench> scan_benches();
+std::vector<KernelBench> attention_benches();
+std::vector<KernelBench> recurrent_benches();
+std::vector<KernelBench> norm_benches();
+std::vector<KernelBench> loss_benches();
+std::vector<KernelBench> optimizer_benches();
+
+inline constexpr std::vector<KernelBench> (*kBenchFamilies[])() = {
+    matmul_benches, scan_benches, attention_benches, recurrent_benches, norm_benches, loss_benches, optimizer_benches,
+};
+
+}  // namespace adder

@@ -1,0 +1,34 @@
+// Norms, by rows x columns.
+#include "framework/measure/benches/families.h"
+#include "framework/ops/layer_norm.h"
+#include "framework/ops/rms_norm.h"
+#include "kernels/layer_norm/ref.h"
+#include "kernels/rms_norm/ref.h"
+
+namespace adder {
+namespace {
+
+OpCase rms_norm_case(const Sizes& s) {
+  return {.op = [](const std::vector<Var>& v) { return std::vector<Var>{ops::rms_norm(v[0], v[1], 1e-5)}; },
+          .ref = reference([](const auto& v) { return kernels::ref::rms_norm(v, 1e-5); }),
+          .inputs = {normal_input({s[0], s[1]}, 1), uniform_input({s[1]}, 2, 0.5, 1.5)}};
+}
+
+OpCase layer_norm_case(const Sizes& s) {
+  return {.op = [](const std::vector<Var>& v) { return std::vector<Var>{ops::layer_norm(v[0], v[1], v[2], 1e-5)}; },
+          .ref = reference([](const auto& v) { return kernels::ref::layer_norm(v, 1e-5); }),
+          .inputs = {normal_input({s[0], s[1]}, 1), uniform_input({s[1]}, 2, 0.5, 1.5), normal_input({s[1]}, 3)}};
+}
+
+}  // namespace
+
+std::vector<KernelBench> norm_benches() {
+  std::vector<KernelBench> all;
+  const std::vector<Sizes> sizes = {{2048, 384}, {2048, 768}};
+  for (const OpFamily& family :
+       {OpFamily{"rms_norm", rms_norm_case, {5, 33}, sizes}, OpFamily{"layer_norm", layer_norm_case, {5, 33}, sizes}})
+    for (KernelBench& bench : op_benches(family)) all.push_back(std::move(bench));
+  return all;
+}
+
+}  // namespace adder

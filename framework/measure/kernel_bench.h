@@ -1,0 +1,51 @@
+// One kernel's speed at one size, beside the machine's limits: first the check of its op, then the clock. A family of
+// them is a file in benches/ and its line in benches.cpp.
+#pragma once
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "framework/checks/check_op.h"
+#include "framework/measure/machine_peak.h"
+
+namespace adder {
+
+// What is timed: one call, and the work in it.
+struct Timed {
+  std::function<void()> run;
+  Cost work;
+};
+
+struct KernelBench {
+  std::string name;                      // "matmul/NT 768x512x128"
+  std::function<CheckReport()> check;    // of the same kernel, at a size that a reference can follow
+  std::function<Timed()> prepare;        // makes the inputs
+};
+
+// The median of the repetitions that `seconds` leave room for, at least three, each of a millisecond or more.
+double median_seconds(const std::function<void()>& run, double seconds);
+
+struct KernelSpeed {
+  std::string name;
+  CheckReport check;
+  Cost work;             // seconds: of one call; 0 where the check failed: a wrong answer has no speed
+};
+KernelSpeed measure(const KernelBench& bench, double seconds);
+
+// An op, at sizes of its own meaning: forward alone, or forward and backward. Its float inputs want gradients.
+using Sizes = std::vector<int64_t>;
+struct OpFamily {
+  std::string name;
+  std::function<OpCase(const Sizes&)> make;
+  Sizes small;                 // checked
+  std::vector<Sizes> large;    // timed, in float32
+};
+std::vector<KernelBench> op_benches(const OpFamily& family, bool forward = true, bool train = true);
+
+// "2x3x4"
+std::string shown(const Sizes& sizes);
+
+// All there are, those whose name contains one of `filters` (none: all).
+std::vector<KernelBench> kernel_benches(const std::vector<std::string>& filters = {});
+
+}  // namespace adder

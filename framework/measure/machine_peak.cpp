@@ -1,0 +1,72 @@
+#include "framework/measure/machine_peak.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "kernels/kernel.h"
+#include "kernels/peak/peak.h"
+
+namespace adder {
+namespace {
+
+constexpr int64_t kPartsPerThread = 4;  // so that a thread that is held up costs little
+constexpr int64_t kLeastBytes = int64_t(64) << 20, kMostBytes = int64_t(256) << 20;
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// The best rate of the repetitions that fit: a limit is what can be reached. The first one only warms up.
+template <class F>
+double best_rate(double seconds, const double& work, F run) {
+  run();
+  double best = 0;
+  const auto start = std::chrono::steady_clock::now();
+  do {
+    const auto began = std::chrono::steady_clock::now();
+    run();
+    best = std::max(best, work / seconds_since(began));
+  } while (seconds_since(start) < seconds);
+  return best;
+}
+
+int64_t beyond_the_caches() {
+  const long last_cache = sysconf(_SC_LEVEL3_CACHE_SIZE);
+  return std::clamp<int64_t>(2 * int64_t(std::max(0L, last_cache)), kLeastBytes, kMostBytes);
+}
+
+}  // namespace
+
+double MachinePeak::bytes() const { return std::max({read, copy, triad}); }
+
+MachinePeak measure_peak(DType dtype, double seconds, int64_t bytes) {
+  MachinePeak peak{.threads = kernels::threads(), .simd = kernels::simd_target()};
+  by_dtype(dtype, [&](auto zero) {
+    using T = decltype(zero);
+    double work = 0;
+    kernels::Peak<T> a{.tasks = kPartsPerThread * peak.threads, .rounds = 100000, .work = &work};
+    peak.flops = best_rate(seconds, work, [&] { KERNEL(peak_fma, T)(Device::cpu, a); });
+    a.rounds = 1000;
+    peak.exps = best_rate(seconds, work, [&] { KERNEL(peak_exp, T)(Device::cpu, a); });
+    a.n = (bytes > 0 ? bytes : beyond_the_caches()) / int64_t(sizeof(T)) / 64 * 64;
+    const Tensor x = Tensor::full({a.n}, 1, dtype), y = Tensor::full({a.n}, 1, dtype), z = Tensor::full({a.n}, 1, dtype);
+    a.x = x.data<T>(), a.y = y.data<T>(), a.z = z.data<T>();
+    peak.read = best_rate(seconds, work, [&] { KERNEL(peak_read, T)(Device::cpu, a); });
+    peak.copy = best_rate(seconds, work, [&] { KERNEL(peak_copy, T)(Device::cpu, a); });
+    peak.triad = best_rate(seconds, work, [&] { KERNEL(peak_triad, T)(Device::cpu, a); });
+  });
+  arena::trim();
+  return peak;
+}
+
+Limit limit_of(const Cost& cost, const MachinePeak& peak) {
+  const double multiply = cost.flops / peak.flops, exponential = cost.exps / peak.exps, memory = cost.bytes / peak.bytes();
+  if (multiply + exponential + memory <= 0) return {};
+  if (memory >= multiply + exponential) return {memory, "B", cost.bytes};
+  if (exponential > multiply) return {multiply + exponential, "exp", cost.exps};
+  return {multiply + exponential, "FLOP", cost.flops};
+}
+
+}  // namespace adder

@@ -1,0 +1,20 @@
+// A model's speed: a training step and decoding, on random tokens.
+#pragma once
+#include "framework/config/config.h"
+#include "framework/measure/machine_peak.h"
+
+namespace adder {
+
+struct ModelSpeed {
+  int64_t parameters = 0;
+  int64_t tokens = 0;             // a step
+  Cost step;                      // seconds: the median step's
+  double limit_seconds = 0;       // of such a step, by op at its own limit
+  double decode_seconds = 0;      // the median token's, one row, after as many tokens as a training context
+};
+
+// Steps and tokens for about `seconds` each, three at least; the first of each only warms up.
+ModelSpeed measure_model(const Config& config, const ModelFactory& factory, int64_t vocabulary, const MachinePeak& peak,
+                         double seconds);
+
+}  // namespace adder
