@@ -16,7 +16,7 @@ Action declare_schema(CLI::App& app);
 const std::vector<Command>& commands() {
   static const std::vector<Command> table = {
       {"train", "train a model as a config says; Ctrl-C saves, --resume goes on", declare_train},
-      {"eval", "loss, perplexity and bits per byte of a model on a text", declare_eval},
+      {"eval", "loss, perplexity and bits per byte of a model on a text; or how well it solves its task", declare_eval},
       {"generate", "continue a prompt; streams while it decodes", declare_generate},
       {"check", "measure what every model keeps: parallel == recurrent, gradients, same bits", declare_check},
       {"inspect", "verify a checkpoint and show its tensors, config and origin", declare_inspect},
