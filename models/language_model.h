@@ -32,8 +32,8 @@ class LanguageModel : public Model {
   ParameterList& parameters() override { return parameters_; }
   int64_t vocabulary() const override { return vocabulary_; }
   int64_t features() const override { return features_; }
-  // tokens.ids (B, L), or tokens.features (B, L, F), to logits (B, L, V). `hidden` sees the residual stream, (B, L, D): "embed" before block
-  // 0, "layers.<i>" after block i, "final" after the last norm, if there is one.
+  // tokens.ids (B, L), or tokens.features (B, L, F), to logits (B, L, V). `hidden` sees the residual stream,
+  // (B, L, D): "embed" before block 0, "layers.<i>" after block i, "final" after the last norm, if there is one.
   Var forward(Pass& pass, const Tokens& tokens, State& state, const HiddenSink& hidden = nullptr) override;
   std::vector<std::vector<std::string>> state_names() const override;
   bool bounded_state() const override;

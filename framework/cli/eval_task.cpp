@@ -1,6 +1,7 @@
 #include "framework/cli/eval_task.h"
 
 #include <cmath>
+#include <limits>
 
 #include "framework/cli/open_model.h"
 #include "framework/cli/output.h"
@@ -12,8 +13,11 @@ namespace {
 
 // The config's, or those that were asked for, whose examples must be possible.
 std::vector<int64_t> lengths_of(const TaskConfig& task, const EvalTaskOptions& options) {
+  constexpr int64_t kMost = std::numeric_limits<int32_t>::max();  // as the config's lengths
   for (const int64_t length : options.lengths) {
-    const std::string problem = length < 1 ? "expected at least 1" : task.options->problem(length);
+    const bool in_range = length >= 1 && length <= kMost;
+    const std::string problem =
+        in_range ? task.options->problem(length) : "expected at least 1 and at most " + std::to_string(kMost);
     if (!problem.empty()) throw UsageError("--length " + std::to_string(length) + ": " + problem);
   }
   return options.lengths.empty() ? task.lengths() : options.lengths;

@@ -218,8 +218,9 @@ class Reader : public Fields {
     if (!given.is(Kind::array)) refuse(field, given);
     std::vector<int64_t> integers;
     for (const JsonValue& item : given.items) {
-      if (!item.is(Kind::integer) || !field.range.contains(double(item.integer)) || double(item.integer) > field.range.cap)
-        refuse(field, item, " in the list");
+      if (!item.is(Kind::integer) || !field.range.contains(double(item.integer))) refuse(field, item, " in the list");
+      if (double(item.integer) > field.range.cap)
+        refuse(field, item, " in the list; the most is " + std::to_string(int64_t(field.range.cap)));
       integers.push_back(item.integer);
     }
     target = integers;

@@ -6,6 +6,8 @@
 namespace adder {
 namespace {
 
+std::string shown(double x) { return dump(JsonValue(x)); }
+
 const JsonValue* task_section(const JsonValue& tree) {
   const JsonValue* data = tree.find("data");
   const JsonValue* task = data && data->is(JsonValue::Kind::object) ? data->find("task") : nullptr;
@@ -124,6 +126,10 @@ void settle_task(Config& c) {
   check_lengths(c);
   settle_features(c);
   if (task.threshold == 0) task.threshold = task.options->default_threshold();
+  if (task.threshold > task.options->highest_threshold())
+    refuse(c, {"data.task.threshold"},
+           "data.task.threshold is " + shown(task.threshold) + ", but the metric of the task " + task.name +
+               " is a share: expected at most 1");
 }
 
 }  // namespace adder

@@ -18,6 +18,7 @@ struct TaskOptions : Options {
   virtual int64_t positions(int64_t length) const { return length; }  // of a row that holds such an example
   virtual int64_t features() const { return 0; }                      // real inputs a position; 0: token ids
   virtual double default_threshold() const = 0;                       // of the task's metric
+  virtual double highest_threshold() const = 0;                       // that this metric can have
   virtual std::string problem(int64_t) const { return ""; }           // why there is no example of that length
 
   int64_t context_length() const { return positions(length); }

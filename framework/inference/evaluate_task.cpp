@@ -54,9 +54,11 @@ void add(const Tensor& output, const Batch& batch, std::vector<Score>& scores) {
 }
 
 // Rows at a time: they change speed and memory, not a bit of the result.
-int64_t rows_at_once(const Model& model, int64_t window) {
+int64_t rows_at_once(const Model& model, int64_t window, int64_t positions) {
   constexpr int64_t kNumbers = 1 << 22, kWidth = 256;  // of logits, or what a layer of usual width holds
-  return std::clamp<int64_t>(kNumbers / (window * std::max(model.vocabulary(), kWidth)), 1, 64);
+  constexpr int64_t kPositions = 1 << 24;              // of the examples themselves
+  const int64_t rows = kNumbers / (window * std::max(model.vocabulary(), kWidth));
+  return std::clamp<int64_t>(std::min(rows, kPositions / positions), 1, 64);
 }
 
 }  // namespace
@@ -73,7 +75,8 @@ double TaskEvaluation::metric(TaskMetric which) const {
 void require_evaluable(const Model& model, const Task& task, int64_t length) {
   if (model.bounded_state() || task.positions(length) <= kLongestWhole) return;
   throw UsageError("examples of length " + std::to_string(length) + " have " + std::to_string(task.positions(length)) +
-                   " positions, but a model whose state grows with the text (attention, learned positions) sees them whole: at most " +
+                   " positions, but a model whose state grows with the text (attention, learned positions) sees them whole: at "
+                   "most " +
                    std::to_string(kLongestWhole) + "; leave the length out of data.task.evaluation_lengths, or set model.window");
 }
 
@@ -84,7 +87,7 @@ TaskEvaluation evaluate_task(Model& model, const Task& task, int64_t length, con
                      std::to_string(options.window) + ": expected 1 or more of each");
   const int64_t positions = task.positions(length);
   const int64_t window = model.bounded_state() ? std::min(options.window, positions) : positions;
-  const int64_t rows = rows_at_once(model, window);
+  const int64_t rows = rows_at_once(model, window, positions);
   TaskEvaluation result;
   result.length = length;
   int64_t right = 0, all_right = 0;

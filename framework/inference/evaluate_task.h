@@ -34,7 +34,8 @@ inline constexpr int64_t kLongestWhole = 32768;
 void require_evaluable(const Model& model, const Task& task, int64_t length);
 
 // A model of bounded state sees examples window by window, so that its memory does not grow with their length (an
-// example itself takes 8 bytes a position; with real inputs 4 more a feature). Sums run example by example and position by position.
+// example itself takes 8 bytes a position; with real inputs 4 more a feature). Sums run example by example and position
+// by position.
 TaskEvaluation evaluate_task(Model& model, const Task& task, int64_t length, const TaskEvaluationOptions& options);
 
 }  // namespace adder

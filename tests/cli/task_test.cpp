@@ -139,6 +139,7 @@ TEST(CliTask, WhatATaskModelCannotDo) {
   expect_refused(work, {"eval", "parity", "--data", "t.json"}, {"was trained on the task parity", "--length"});
   expect_refused(work, {"eval", "parity", "--by-position"}, {"are for text"});
   expect_refused(work, {"eval", "parity", "--length", "0"}, {"--length 0: expected at least 1"});
+  expect_refused(work, {"eval", "parity", "--length", "3000000000"}, {"--length 3000000000: expected at least 1 and at most 2147483647"});
   expect_refused(work, {"eval", "parity", "--examples", "-3"}, {"--examples is -3"});
   expect_refused(work, {"trace", "adding", "--input", "b.h5", "--out", "o.h5"}, {"takes 2 real inputs a position (data.task adding)"});
   // Weights of another kind, or of another vocabulary.

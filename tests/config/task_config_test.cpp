@@ -58,6 +58,9 @@ TEST(TaskConfig, SaysWhatIsWrongAndWhere) {
   EXPECT_SAYS(error(kParity, {"data.task.evaluation_lengths=[3, 0]"}),
               "data.task.evaluation_lengths: expected a list of integers, each of at least 1, found integer 0 in the list");
   EXPECT_SAYS(error(kParity, {"data.task.evaluation_lengths=[2.5]"}), "found number 2.5 in the list");
+  EXPECT_SAYS(error(kParity, {"data.task.evaluation_lengths=[3000000000]"}), "in the list; the most is 2147483647");
+  EXPECT_SAYS(error(kParity, {"data.task.threshold=1.5"}), "data.task.threshold is 1.5, but the metric of the task parity is a share");
+  EXPECT_EQ(error(R"({"name": "adding"})", {"data.task.threshold=1.5"}), "no error");
   EXPECT_SAYS(error(kParity, {"data.task.evaluation_lengths=7"}), "expected a list of integers");
   EXPECT_SAYS(error(kParity, {"data.task.min_length=17"}), "data.task.min_length is 17, expected at most data.task.length, 16");
   EXPECT_SAYS(error(R"({"name": "group_word", "group": "S4"})"), "expected one of \"S3\", \"A5\", \"S5\", found string \"S4\"");

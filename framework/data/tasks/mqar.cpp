@@ -3,8 +3,8 @@
 //   ids    k1 v1 k2 v2 . . k2 . k1 . . .
 //   labels -  -  -  -  - - v2 - v1 - - -
 // Ids: 0 the blank, 1 … V/2 - 1 the keys, V/2 … V - 1 the values; those of a row are distinct. After the pairs there
-// are n = (length - 2 pairs) / 2 places for queries, two positions each; of those that are free place i (from 1) is taken with a
-// probability proportional to i^(power - 1): the gaps follow a power law, as those of words in text do.
+// are n = (length - 2 pairs) / 2 places for queries, two positions each; of those that are free place i (from 1) is
+// taken with a probability proportional to i^(power - 1): the gaps follow a power law, as those of words in text do.
 #include <algorithm>
 #include <cmath>
 

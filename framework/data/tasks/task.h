@@ -40,6 +40,9 @@ struct Task : TaskOptions {
   virtual TaskFacts facts(int64_t length) const = 0;
 
   bool real() const { return features() > 0; }
+  double highest_threshold() const override {
+    return facts(length).metric == TaskMetric::loss ? std::numeric_limits<double>::infinity() : 1;
+  }
   // Whether a metric's value (facts().metric) is good enough.
   bool reached(double value, double threshold) const {
     return facts(length).metric == TaskMetric::loss ? value <= threshold : value >= threshold;
