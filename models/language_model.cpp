@@ -16,6 +16,7 @@ LanguageModel::LanguageModel(const ModelConfig& config, int64_t vocabulary, uint
                              const MakeMixer& make_mixer)
     : parameters_(seed, dtype),
       vocabulary_(vocabulary),
+      features_(config.features),
       d_model_(config.d_model),
       dropout_(config.dropout),
       norm_eps_(config.norm_eps),
@@ -24,7 +25,15 @@ LanguageModel::LanguageModel(const ModelConfig& config, int64_t vocabulary, uint
       residual_(config.residual) {
   const ParameterScope root(parameters_);
   const Shape table = {vocabulary, config.d_model};
-  embedding_ = &root.add("embedding.weight", table, init::normal(config.embedding_init));
+  if (features_ > 0) {
+    if (config.tie_embeddings)
+      throw UsageError("[language_model] model.tie_embeddings is true, but with real inputs there is no embedding");
+    const Initializer start = init::linear_default(features_);
+    feature_weight_ = &root.add("features.weight", {config.d_model, features_}, start);
+    feature_bias_ = &root.add("features.bias", {config.d_model}, start);
+  } else {
+    embedding_ = &root.add("embedding.weight", table, init::normal(config.embedding_init));
+  }
   if (config.positions == "learned") {
     if (config.max_positions < 1)
       throw UsageError("[language_model] model.positions is \"learned\", but model.max_positions is 0; say how many");
@@ -111,12 +120,18 @@ Var LanguageModel::through(Pass& pass, const Block& block, const Var& x, MixerSt
 
 // Whether the first mixer's input is a row of the embedding, and tokens are enough more than symbols.
 bool LanguageModel::looks_up(int64_t tokens) const {
-  return !blocks_.empty() && !blocks_[0].norm.weight && !positions_ && tokens >= 2 * vocabulary_;
+  return embedding_ && !blocks_.empty() && !blocks_[0].norm.weight && !positions_ && tokens >= 2 * vocabulary_;
 }
 
-Var LanguageModel::embedded(Pass& pass, const Tensor& ids, const Tensor& positions) const {
+Var LanguageModel::inputs(Pass& pass, const Tokens& tokens) const {
+  if (embedding_) return ops::embedding(tokens.ids, use(pass, *embedding_));
+  const Var features = tokens.features.to(parameters_.dtype());
+  return ops::linear(features, use(pass, *feature_weight_), use(pass, *feature_bias_));
+}
+
+Var LanguageModel::embedded(Pass& pass, const Tokens& tokens, const Tensor& positions) const {
   const Tape::Scope in_embedding(pass.tape, "embedding");
-  const Var x = ops::embedding(ids, use(pass, *embedding_));
+  const Var x = inputs(pass, tokens);
   if (!positions_) return x;
   const int64_t places = positions_->value.dim(0);
   for (int64_t i = 0; i < positions.size(); ++i)
@@ -142,9 +157,25 @@ void LanguageModel::ready(State& state) const {
   }
 }
 
+// Ids or features, whichever the model takes; the other ones must not be there.
+Shape LanguageModel::batch_and_length(const Tokens& tokens) const {
+  const Shapes check{"language_model"};
+  if (features_ == 0) {
+    if (tokens.features.defined()) check.fail("features are given, but this model takes token ids");
+    const auto [batch, length] = check("ids", tokens.ids, {"batch", "length"});
+    return {batch, length};
+  }
+  if (tokens.ids.defined() || !tokens.features.defined())
+    check.fail("this model takes real inputs, features (batch, length, " + std::to_string(features_) +
+               "), not token ids: it was made for a task such as adding");
+  const auto [batch, length, features] = check("features", tokens.features, {"batch", "length", features_});
+  return {batch, length};
+}
+
 // Counted on from the state, anew where a document starts; the state goes on to the next token.
 Tensor LanguageModel::next_positions(const Tokens& tokens, State& state) const {
-  const int64_t batch = tokens.ids.dim(0), length = tokens.ids.dim(1);
+  const Shape shape = batch_and_length(tokens);
+  const int64_t batch = shape[0], length = shape[1];
   if (state.positions.defined()) Shapes{"language_model"}("state.positions", state.positions, {batch});
   const Tensor positions = Tensor::empty({batch, length}, DType::i32), next = Tensor::empty({batch}, DType::i32);
   for (int64_t b = 0; b < batch; ++b) {
@@ -163,8 +194,8 @@ Tensor LanguageModel::next_positions(const Tokens& tokens, State& state) const {
 
 Var LanguageModel::forward(Pass& pass, const Tokens& tokens, State& state, const HiddenSink& hidden) {
   const Shapes check{"language_model"};
-  const auto [batch, length] = check("ids", tokens.ids, {"batch", "length"});
-  if (tokens.resets.defined()) check("resets", tokens.resets, {batch, length});
+  const Shape shape = batch_and_length(tokens);
+  if (tokens.resets.defined()) check("resets", tokens.resets, {shape[0], shape[1]});
   ready(state);
   const auto show = [&](const std::string& name, const Var& x) {
     if (hidden) hidden(name, x);
@@ -172,8 +203,8 @@ Var LanguageModel::forward(Pass& pass, const Tokens& tokens, State& state, const
 
   const Stretch at{tokens.resets, next_positions(tokens, state)};
   Stretch first = at;
-  if (looks_up(batch * length) && !hidden) first.ids = tokens.ids, first.table = use(pass, *embedding_);
-  Var x = embedded(pass, tokens.ids, at.positions);
+  if (looks_up(shape[0] * shape[1]) && !hidden) first.ids = tokens.ids, first.table = use(pass, *embedding_);
+  Var x = embedded(pass, tokens, at.positions);
   show("embed", x);
   for (size_t i = 0; i < blocks_.size(); ++i) {
     x = through(pass, blocks_[i], x, state.blocks[i], i == 0 ? first : at);

@@ -1,11 +1,12 @@
 // The skeleton that every language model shares:
-//   x = embedding(ids) (+ positions);  for each block:  x = x + f(mixer(norm(x))),  x = x + mlp(norm(x))
+//   x = embedding(ids) (+ positions), or W features + b;  for each block:  x = x + f(mixer(norm(x))),  x = x + mlp(norm(x))
 //   logits = head(norm(x));  f = output(activation(…)), where the block has such
 // with dropout at the end of each branch in training; without residuals a branch replaces x.
 // B batch, L length, V vocabulary, P max_positions, D d_model. Parameters: embedding.weight (V, D),
 // positions.weight (P, D); blocks.<i>.norm.weight (D), .mixer.*, .output.weight (D, D), with glu (2D, D),
 // .mlp_norm.weight, .mlp.*; norm.weight (D), head.weight (V, D) unless it is the embedding's, head.bias (V);
-// .bias beside a layer norm's weight and an output's.
+// .bias beside a layer norm's weight and an output's. With F real inputs a position: features.weight (D, F) and .bias
+// in place of the embedding, and V is 1.
 #pragma once
 #include <functional>
 #include <memory>
@@ -30,8 +31,9 @@ class LanguageModel : public Model {
 
   ParameterList& parameters() override { return parameters_; }
   int64_t vocabulary() const override { return vocabulary_; }
-  // tokens.ids (B, L) to logits (B, L, V). `hidden` sees the residual stream, (B, L, D): "embed" before block
-  // 0, "layers.<i>" after block i, "final" after the last norm, if there is one.
+  int64_t features() const override { return features_; }
+  // tokens.ids (B, L), or tokens.features (B, L, F), to logits (B, L, V). `hidden` sees the residual stream,
+  // (B, L, D): "embed" before block 0, "layers.<i>" after block i, "final" after the last norm, if there is one.
   Var forward(Pass& pass, const Tokens& tokens, State& state, const HiddenSink& hidden = nullptr) override;
   std::vector<std::vector<std::string>> state_names() const override;
   bool bounded_state() const override;
@@ -53,9 +55,11 @@ class LanguageModel : public Model {
   Norm declare_norm(const ParameterScope& scope) const;
   Block declare_block(const ModelConfig& config, int64_t i, const MakeMixer& make_mixer);
   void ready(State& state) const;
+  Shape batch_and_length(const Tokens& tokens) const;
   Tensor next_positions(const Tokens& tokens, State& state) const;
   bool looks_up(int64_t tokens) const;
-  Var embedded(Pass& pass, const Tensor& ids, const Tensor& positions) const;
+  Var inputs(Pass& pass, const Tokens& tokens) const;
+  Var embedded(Pass& pass, const Tokens& tokens, const Tensor& positions) const;
   Var normalised(Pass& pass, const Norm& norm, const char* scope, const Var& x) const;
   Var mixed(Pass& pass, const Block& block, const Var& x, MixerState& state, const Stretch& at) const;
   Var output(Pass& pass, const Block& block, const Var& y) const;
@@ -63,11 +67,12 @@ class LanguageModel : public Model {
   Var through(Pass& pass, const Block& block, const Var& x, MixerState& state, const Stretch& at) const;
 
   ParameterList parameters_;
-  int64_t vocabulary_, d_model_;
+  int64_t vocabulary_, features_, d_model_;
   double dropout_, norm_eps_;
   std::string norm_;
   bool norm_bias_, residual_;
-  Parameter *embedding_, *positions_ = nullptr;
+  Parameter *embedding_ = nullptr, *positions_ = nullptr;           // embedding: null with real inputs, which have
+  Parameter *feature_weight_ = nullptr, *feature_bias_ = nullptr;  // these
   std::vector<Block> blocks_;
   Norm final_norm_;
   Parameter *head_, *head_bias_ = nullptr;  // head: the embedding, where tied

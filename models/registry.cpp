@@ -1,6 +1,7 @@
 #include "models/registry.h"
 
 #include "framework/core/error.h"
+#include "framework/data/tasks/task.h"
 #include "models/attention.h"
 #include "models/gru.h"
 #include "models/language_model.h"
@@ -76,6 +77,8 @@ class Registry : public ModelFactory {
     for (const Entry& e : entries()) list.push_back(e.architecture);
     return list;
   }
+
+  std::vector<TaskKind> tasks() const override { return task_kinds(); }
 
   std::unique_ptr<Model> make(const ModelConfig& config, int64_t vocabulary, uint64_t seed,
                               DType dtype) const override {

@@ -45,6 +45,7 @@ Subject of_config(const CheckOptions& options, const ModelFactory& factory) {
     const StartingWeights weights = read_weights(config.initialize.from, factory);
     adopt_model(config, weights.model, weights.where);
   }
+  config.model.features = 0;  // of a task with real inputs the blocks alone: ids go in, logits come out
   return {options.config, config.model};
 }
 

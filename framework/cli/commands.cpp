@@ -19,7 +19,7 @@ Action declare_schema(CLI::App& app);
 const std::vector<Command>& commands() {
   static const std::vector<Command> table = {
       {"train", "train a model as a config says; Ctrl-C saves, --resume goes on", declare_train},
-      {"eval", "loss, perplexity and bits per byte of a model on a text", declare_eval},
+      {"eval", "loss, perplexity and bits per byte of a model on a text; or how well it solves its task", declare_eval},
       {"generate", "continue a prompt; streams while it decodes", declare_generate},
       {"plan", "parameters, FLOPs, memory and time of a run before it runs", declare_plan},
       {"bench", "each kernel's and model's speed beside what this machine can do", declare_bench},

@@ -1,8 +1,9 @@
-// adder eval: the loss of a trained model on a text, as a full pass.
+// adder eval: the loss of a trained model on a text, as a full pass; or how well it solves its task.
 #include <CLI/CLI.hpp>
 
 #include "framework/cli/command.h"
 #include "framework/cli/compute_options.h"
+#include "framework/cli/eval_task.h"
 #include "framework/cli/open_model.h"
 #include "framework/cli/output.h"
 #include "framework/cli/run_data.h"
@@ -20,6 +21,7 @@ struct EvalOptions {
   std::string split = "validation";
   int64_t window = 0, stride = 0;
   std::string state;
+  EvalTaskOptions task;
   bool json = false, by_position = false;
   ComputeOptions compute;
 };
@@ -100,6 +102,19 @@ void check_split(const std::string& split) {
     throw UsageError("--split is \"" + split + "\", expected validation, test or train");
 }
 
+// Options of text say nothing to a task, nor the other way round.
+void check_kind(const EvalOptions& o, const LoadedModel& loaded) {
+  const bool text = !o.data.empty() || o.split != "validation" || o.window || o.stride || !o.state.empty() || o.by_position;
+  if (o.task.examples < 0)
+    throw UsageError("--examples is " + std::to_string(o.task.examples) + ", expected at least 1, or 0: the config's");
+  if (loaded.config.data.task.given() && text)
+    throw UsageError(loaded.path + ": was trained on the task " + loaded.config.data.task.name +
+                     ", which has no text; --data, --split, --window, --stride, --state and --by-position are for text, "
+                     "--length and --examples for tasks");
+  if (!loaded.config.data.task.given() && (!o.task.lengths.empty() || o.task.examples))
+    throw UsageError(loaded.path + ": was trained on no task (data.task); --length and --examples are for tasks");
+}
+
 JsonValue positions_json(const Evaluation& e) {
   JsonValue list = JsonValue::array();
   for (size_t i = 0; i < e.by_position.size(); ++i) {
@@ -176,7 +191,14 @@ std::optional<PairedFloor> floor_of(const EvalText& text, const std::vector<doub
 int eval_command(const EvalOptions& options, const ModelFactory& factory) {
   options.compute.apply();
   check_split(options.split);
-  const LoadedModel loaded = open_model(options.source, factory);
+  LoadedModel loaded = open_model(options.source, factory);
+  check_kind(options, loaded);
+  if (loaded.config.data.task.given()) {
+    EvalTaskOptions task = options.task;
+    task.json = options.json;
+    eval_task(loaded, task);
+    return kOk;
+  }
   EvaluationOptions windows = window_options(options, loaded.config);
   std::vector<double> losses;
   windows.token_losses = &losses;
@@ -207,6 +229,14 @@ Action declare_eval(CLI::App& app) {
       ->type_name("N");
   app.add_option("--state", options->state, "reset before each window, or carry; default: the config's")
       ->type_name("NAME");
+  app.add_option("--length", options->task.lengths,
+                 "of a task's examples; may be given again; default: all that the config names")
+      ->type_name("N")
+      ->expected(1)
+      ->take_all()
+      ->allow_extra_args(false);
+  app.add_option("--examples", options->task.examples, "of a task, held out, a length; default: the config's")
+      ->type_name("N");
   app.add_flag("--by-position", options->by_position, "the mean loss at each position of the window, too");
   app.add_flag("--json", options->json, "the result as one JSON document");
   declare_compute(app, options->compute);

@@ -96,6 +96,9 @@ std::vector<Prompt> prompts_of(const GenerateOptions& o) {
 }
 
 std::vector<int32_t> encode(const Prompt& prompt, const LoadedModel& loaded) {
+  if (loaded.config.data.task.given())
+    throw UsageError(loaded.path + ": was trained on the task " + loaded.config.data.task.name +
+                     ", which has no text to continue; adder eval shows how well it solves it");
   if (!loaded.tokenizer)
     throw UsageError(loaded.path +
                      ": has no tokenizer (its weights were imported, or its batches ready-made), so no "

@@ -101,6 +101,7 @@ JsonValue to_json(const LoadedModel& loaded, const std::vector<Row>& rows) {
     tokenizer.set("vocabulary", loaded.tokenizer->vocabulary());
     tokenizer.set("hash", loaded.tokenizer->hash());
   }
+  if (c.solved_step >= 0) result.set("solved_step", c.solved_step);
   result.set("data_hash", c.data_hash);
   result.set("imported", !c.source_json.empty());
   result.set("optimizer", std::move(slots));
@@ -135,7 +136,8 @@ void print_text(const LoadedModel& loaded, const std::vector<Row>& rows) {
                     ", " + config.precision},
       {"tokenizer",
        tokenizer ? tokenizer->name() + ", " + with_commas(tokenizer->vocabulary()) + " ids" : "none"},
-      {"data", joined(config.data.train, config.data.batches.empty() ? "none" : config.data.batches)},
+      {"data", config.data.task.given() ? "task " + config.data.task.name
+                                        : joined(config.data.train, config.data.batches.empty() ? "none" : config.data.batches)},
       {"optimizer", joined(optimizer_slots(loaded.path), "no state")},
   };
   print(aligned(facts) + "\n");

@@ -5,11 +5,13 @@
 #include "framework/core/error.h"
 #include "framework/data/batches.h"
 #include "framework/data/dataset.h"
+#include "framework/data/tasks/task.h"
 
 namespace adder {
 namespace {
 
 int64_t vocabulary_of(const Config& config) {
+  if (config.data.task.given()) return task_of(config.data.task).vocabulary();
   if (config.data.tokenizer != "char" || !config.data.batches.empty())
     return make_tokenizer(config.data.tokenizer, {})->vocabulary();
   return TokenDataset::load(dataset_options(config, config.training.context_length), nullptr).tokenizer->vocabulary();

@@ -54,15 +54,27 @@ std::string data_hash(const TokenDataset& data) {
   return hash_hex(data.train.hash() + data.validation.hash() + data.test.hash());
 }
 
+namespace {
+
+void add(const Batch& batch, ContentHash& hash) {
+  for (const Tensor& part : {batch.ids, batch.labels, batch.features, batch.targets}) {
+    if (!part.defined()) continue;
+    const Tensor values = part.contiguous() ? part : part.clone();
+    hash.add(values.raw(), size_t(values.size()) * bytes_of(values.dtype()));
+  }
+}
+
+}  // namespace
+
 std::string data_hash(const FileBatches& batches, int64_t accumulate) {
   ContentHash hash;
-  for (int64_t k = 0; k < batches.count(); ++k) {
-    const Batch batch = batches.at(k / accumulate, k % accumulate);
-    for (const Tensor& part : {batch.ids, batch.labels}) {
-      const Tensor values = part.contiguous() ? part : part.clone();
-      hash.add(values.raw(), size_t(values.size()) * bytes_of(values.dtype()));
-    }
-  }
+  for (int64_t k = 0; k < batches.count(); ++k) add(batches.at(k / accumulate, k % accumulate), hash);
+  return hash.hex();
+}
+
+std::string data_hash(const TaskBatches& batches) {
+  ContentHash hash;
+  add(batches.at(0), hash);
   return hash.hex();
 }
 

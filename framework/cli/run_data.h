@@ -6,6 +6,7 @@
 #include "framework/data/batches.h"
 #include "framework/data/dataset.h"
 #include "framework/data/generated.h"
+#include "framework/data/tasks/task_data.h"
 
 namespace adder {
 
@@ -25,8 +26,10 @@ struct RunText {
 RunText load_text(const Config& config, int64_t context_length, TokenizerPtr tokenizer = nullptr,
                   const std::string& owner = "");
 
-// What a checkpoint keeps to know its data again: the tokens of all splits, or the batches of a file.
+// What a checkpoint keeps to know its data again: the tokens of all splits, the batches of a file, or the first that a
+// task makes.
 std::string data_hash(const TokenDataset& data);
 std::string data_hash(const FileBatches& batches, int64_t accumulate);
+std::string data_hash(const TaskBatches& batches);
 
 }  // namespace adder

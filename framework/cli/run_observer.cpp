@@ -73,6 +73,19 @@ void RunObserver::on_step(const StepReport& report) {
   progress_.step(report);
 }
 
+std::optional<EvaluationSummary> RunObserver::evaluate(Trainer& trainer) {
+  return run_.config.data.task.given() ? evaluate_task(trainer) : evaluate(trainer.model());
+}
+
+std::optional<EvaluationSummary> RunObserver::evaluate_task(Trainer& trainer) {
+  progress_.busy("evaluating …");
+  const auto scores = evaluate_run(trainer, stop_);
+  if (!scores) return std::nullopt;
+  last_scores_ = scores;
+  last_evaluation_ = summary_of(run_.config.data.task, *scores);
+  return last_evaluation_;
+}
+
 std::optional<EvaluationSummary> RunObserver::evaluate(Model& model) {
   if (run_.validation.size() < 2) return std::nullopt;
   progress_.busy("evaluating …");
@@ -97,14 +110,18 @@ std::optional<EvaluationSummary> RunObserver::evaluate(Model& model) {
                                                     c.evaluation.random_windows, uint64_t(c.seed)));
   }
   last_evaluation_ = summary;
-  last_evaluation_ = summary.loss;
   arena::reset_peak();
   return summary;
 }
 
 void RunObserver::on_evaluation(int64_t step, const EvaluationSummary& summary, bool best) {
+  const std::string at = "evaluation at step " + std::to_string(step) + ": ";
+  if (run_.config.data.task.given()) {
+    progress_.note(at + shown(*last_scores_));
+    return;
+  }
   const double bits = metric(summary, "eval/bits_per_byte");
-  std::string line = "evaluation at step " + std::to_string(step) + ": " + decimals(summary.loss, 4) +
+  std::string line = at + decimals(summary.loss, 4) +
                      " nats a token" + beside_floor(summary) + ", perplexity " +
                      significant(metric(summary, "eval/perplexity"), 5) +
                      (std::isnan(bits) ? "" : ", " + decimals(bits, 4) + " bits a byte") +

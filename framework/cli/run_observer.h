@@ -1,4 +1,4 @@
-// What the command line does while a run trains: shows it, and evaluates it on the validation text.
+// What the command line does while a run trains: shows it, and evaluates it on the validation text or its task.
 #pragma once
 #include <functional>
 #include <optional>
@@ -6,6 +6,7 @@
 #include <string>
 
 #include "framework/cli/progress.h"
+#include "framework/cli/run_task.h"
 #include "framework/cli/training_run.h"
 #include "framework/config/json.h"
 
@@ -23,25 +24,29 @@ class RunObserver : public TrainingObserver {
 
   void on_step(const StepReport& report) override;
   // A full pass over the validation tokens; with their source's loss on them, where it is known, and nanoGPT's
-  // estimate, if evaluation.random_windows asks.
-  std::optional<EvaluationSummary> evaluate(Trainer& trainer) override { return evaluate(trainer.model()); }
-  std::optional<EvaluationSummary> evaluate(Model& model);
+  // estimate, if evaluation.random_windows asks. Or a task's held-out examples.
+  std::optional<EvaluationSummary> evaluate(Trainer& trainer) override;
+  std::optional<EvaluationSummary> evaluate(Model& model);  // on text
   void on_evaluation(int64_t step, const EvaluationSummary& summary, bool best) override;
   void on_checkpoint(int64_t step, const std::string& path) override;
 
   Progress& progress() { return progress_; }
   const std::optional<StepReport>& last_step() const { return last_step_; }
   const std::optional<EvaluationSummary>& last_evaluation() const { return last_evaluation_; }
+  const std::optional<TaskScores>& last_scores() const { return last_scores_; }
   const std::string& last_checkpoint() const { return last_checkpoint_; }
   int64_t peak_bytes() const { return peak_bytes_; }  // of tensors, in a step; evaluations and checkpoints aside
 
  private:
+  std::optional<EvaluationSummary> evaluate_task(Trainer& trainer);
+
   const TrainingRun& run_;
   std::function<bool()> stop_;
   Progress progress_;
   std::optional<StepReport> last_step_;
   std::set<std::string> warned_;  // each is said once
   std::optional<EvaluationSummary> last_evaluation_;
+  std::optional<TaskScores> last_scores_;
   std::string last_checkpoint_;
   int64_t peak_bytes_ = 0;
 };

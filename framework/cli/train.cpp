@@ -10,6 +10,7 @@
 #include "framework/cli/output.h"
 #include "framework/cli/profile_report.h"
 #include "framework/cli/run_observer.h"
+#include "framework/cli/run_task.h"
 #include "framework/cli/training_run.h"
 #include "framework/cli/version.h"
 #include "framework/core/error.h"
@@ -32,12 +33,25 @@ struct TrainOptions {
 
 // ---- what is said before the first step ---------------------------------------------------------
 
+using Rows = std::vector<std::pair<std::string, std::string>>;
+
 std::string shown_data(const TrainingRun& run) {
   const auto tokens = [](const TokenSpan& span) { return with_commas(span.size()) + " tokens"; };
   std::string text =
       run.train.size() > 0 ? "train " + tokens(run.train) : run.config.data.batches + " (ready-made batches)";
   text += run.validation.size() > 0 ? ", validation " + tokens(run.validation) : ", no validation";
   return text + (run.test.size() > 0 ? ", test " + tokens(run.test) : "");
+}
+
+// What is read, and what its ids are.
+Rows data_rows(const TrainingRun& run, const Model& model) {
+  const std::string vocabulary = with_commas(model.vocabulary()) + " ids";
+  if (!run.config.data.task.given())
+    return {{"data", shown_data(run)},
+            {"tokenizer", run.tokenizer ? run.tokenizer->name() + ", " + vocabulary : "none, " + vocabulary}};
+  Rows rows = task_rows(run.config.data.task);
+  rows.emplace_back("inputs", model.features() ? std::to_string(model.features()) + " real numbers a position" : vocabulary);
+  return rows;
 }
 
 std::string shown_batches(const Config& c) {
@@ -52,22 +66,18 @@ std::string megabytes(int64_t bytes) { return decimals(double(bytes) / (1024 * 1
 
 void introduce(const TrainingRun& run, Trainer& trainer, const RunFolder& folder, const MemoryPlan& plan) {
   const Config& c = run.config;
-  const std::string vocabulary = with_commas(trainer.model().vocabulary()) + " ids";
   const int threads = kernels::threads();
-  std::vector<std::pair<std::string, std::string>> rows = {
-      {"model", c.model.architecture + ", " + with_commas(trainer.model().parameters().count()) +
-                    " parameters, " + c.precision},
-      {"data", shown_data(run)},
-      {"tokenizer", run.tokenizer ? run.tokenizer->name() + ", " + vocabulary : "none, " + vocabulary},
-      {"batches", shown_batches(c)},
-      {"machine",
-       std::to_string(threads) + (threads == 1 ? " thread, " : " threads, ") + kernels::simd_target()},
-      {"memory", megabytes(plan.peak) + " of tensors at the peak of a step"},
-      {"run folder", folder.path()},
-  };
-  if (!c.initialize.from.empty()) rows.insert(rows.begin() + 1, {"weights", c.initialize.from});
+  Rows rows = {{"model", c.model.architecture + ", " + with_commas(trainer.model().parameters().count()) +
+                             " parameters, " + c.precision}};
+  if (!c.initialize.from.empty()) rows.emplace_back("weights", c.initialize.from);
+  for (auto& row : data_rows(run, trainer.model())) rows.push_back(std::move(row));
   if (run.source)
-    rows.insert(rows.end() - 3, {"floor", decimals(run.floor.mean, 4) + " nats a token, " + run.floor.meaning});
+    rows.emplace_back("floor", decimals(run.floor.mean, 4) + " nats a token, " + run.floor.meaning);
+  rows.emplace_back("batches", shown_batches(c));
+  rows.emplace_back("machine", std::to_string(threads) + (threads == 1 ? " thread, " : " threads, ") +
+                                   kernels::simd_target());
+  rows.emplace_back("memory", megabytes(plan.peak) + " of tensors at the peak of a step");
+  rows.emplace_back("run folder", folder.path());
   if (trainer.steps_done() > 0) rows.emplace_back("resumed", "at step " + with_commas(trainer.steps_done()));
   const std::string text = aligned(rows);
   note(version_line() + "\n" + text.substr(0, text.size() - 1));
@@ -108,6 +118,7 @@ void suggest(const TrainingRun& run, const RunFolder& folder) {
     rows.emplace_back("try", "adder generate " + where + " --prompt " + shell_quoted(example_prompt(run)));
     if (run.validation.size() > 0) rows.emplace_back("", "adder eval " + where + " --by-position");
   }
+  if (run.config.data.task.given()) rows.emplace_back("try", "adder eval " + where);
   rows.emplace_back(rows.size() == 1 ? "try" : "", "adder inspect " + where);
   print(aligned(rows));
 }
@@ -125,6 +136,11 @@ JsonValue result_json(const Trainer& trainer, const RunObserver& observer, const
   if (observer.last_step())
     for (const auto& [name, value] : observer.last_step()->readings.values()) result.set(name, value);
   if (observer.last_evaluation()) add_evaluation(*observer.last_evaluation(), result);
+  if (observer.last_scores()) {
+    result.set("solved", observer.last_scores()->solved);
+    result.set("lengths", lengths_json(trainer.config().data.task, observer.last_scores()->lengths));
+  }
+  if (trainer.solved_step() >= 0) result.set("solved_step", trainer.solved_step());
   if (best.step >= 0) {
     result.set("best_step", best.step);
     result.set("best_loss", best.loss);
@@ -141,6 +157,9 @@ std::string result_line(const Trainer& trainer, const RunObserver& observer, con
       with_commas(trainer.steps_done()) + " steps, " + with_commas(trainer.tokens()) + " tokens";
   if (observer.last_step())
     line += " in " + duration(seconds) + "; train loss " + decimals(observer.last_step()->loss, 4);
+  if (observer.last_scores())
+    return line + "\n" + shown(*observer.last_scores()) +
+           (trainer.solved_step() >= 0 ? " (first at step " + with_commas(trainer.solved_step()) + ")" : "");
   if (const auto& evaluation = observer.last_evaluation()) {
     line += ", validation loss " + decimals(evaluation->loss, 4);
     const double floor = metric(*evaluation, "eval/floor");
@@ -191,13 +210,15 @@ int train_here(const TrainOptions& options, TrainingRun& run, const RunFolder& f
   if (options.profile) trainer.profile(&profile);
   const auto start = std::chrono::steady_clock::now();
   const auto evaluation_missing = [&] {
-    return run.validation.size() >= 2 && evaluation_is_missing(trainer, folder);
+    return run.evaluates() && evaluation_is_missing(trainer, folder);
   };
-  const bool done_before = trainer.steps_done() >= run.config.training.steps && !evaluation_missing();
+  const bool done_before = is_done(trainer) && !evaluation_missing();
   Outcome outcome = Outcome::finished;
   if (done_before) {
+    const bool early = trainer.steps_done() < run.config.training.steps;
     note(folder.path() + ": finished already, at step " + std::to_string(trainer.steps_done()) +
-         "; a larger training.steps goes on");
+         (early ? ", where its task was solved; evaluation.stop_when_solved false goes on"
+                : "; a larger training.steps goes on"));
   } else {
     folder.write_config(to_json(run.config));
     if (!options.quiet) introduce(run, trainer, folder, plan);
@@ -233,7 +254,6 @@ int train_command(const TrainOptions& options, const ModelFactory& factory) {
   TrainingRun run = prepare_run(config, folder, options.resume, factory);
   if (!run.model->differentiable())
     return count_run(run, folder, {options.resume, options.quiet, options.json, resume_command(options, folder)});
-  return train_here(options, run, folder);
   const MemoryPlan plan = rehearse(run.config, factory, run.model->vocabulary()).memory;
   return train_here(options, run, folder, plan);
 }

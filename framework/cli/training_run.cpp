@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "framework/cli/run_data.h"
+#include "framework/cli/run_task.h"
 #include "framework/cli/starting_weights.h"
 #include "framework/cli/version.h"
 #include "framework/core/error.h"
@@ -186,6 +187,31 @@ void take_batches(TrainingRun& run, const Fixed& fixed) {
   run.batches = std::move(batches);
 }
 
+// Weights for token ids are none for real inputs, and the other way round.
+void check_features(const Config& config, const std::string& where) {
+  const int64_t wanted = config.data.task.given() ? config.data.task.options->features() : 0;
+  const auto takes = [](int64_t features) {
+    return features ? std::to_string(features) + " real inputs a position" : std::string("token ids");
+  };
+  if (config.model.features != wanted)
+    throw UsageError(place_of(config, "initialize.from") + ": " + where + " takes " + takes(config.model.features) +
+                     ", but the data are " + takes(wanted) + "; start from other weights");
+}
+
+void take_task(TrainingRun& run, const Fixed& fixed) {
+  const Config& c = run.config;
+  const Task& task = task_of(c.data.task);
+  if (fixed.vocabulary != 0 && fixed.vocabulary != task.vocabulary())
+    throw UsageError(place_of(c, "data.task.name") + " is \"" + c.data.task.name + "\", of " +
+                     std::to_string(task.vocabulary()) + " ids, but " + fixed.where +
+                     " (initialize.from) has a vocabulary of " + std::to_string(fixed.vocabulary) +
+                     "; start from weights of this task, or of none");
+  const WindowOptions windows{c.training.batch_size, c.training.context_length, c.training.accumulate};
+  auto batches = std::make_unique<TaskBatches>(task, windows, uint64_t(c.seed), c.data.task.examples);
+  run.identity.data_hash = data_hash(*batches);
+  run.batches = std::move(batches);
+}
+
 // ---- the whole ----------------------------------------------------------------------------------
 
 std::string host_name() {
@@ -240,14 +266,21 @@ TrainingRun prepare_run(Config config, const RunFolder& folder, bool resume, con
     fixed = {weights->tokenizer, weights->vocabulary, weights->where, false};
     run.identity.source_json = weights->source_json;
   }
-  if (run.config.data.batches.empty())
+  check_features(run.config, fixed.where);
+  const Config& c = run.config;
+  const bool task = c.data.task.given();
+  if (task)
+    take_task(run, fixed);
+  else if (c.data.batches.empty())
     take_text(run, fixed);
   else
     take_batches(run, fixed);
-  const Config& c = run.config;
-  const int64_t vocabulary = run.tokenizer ? run.tokenizer->vocabulary() : fixed.vocabulary;
+  const int64_t vocabulary = task            ? task_of(c.data.task).vocabulary()
+                             : run.tokenizer ? run.tokenizer->vocabulary()
+                                             : fixed.vocabulary;
   run.model = factory.make(c.model, vocabulary, uint64_t(c.seed), c.dtype());
   if (weights) fill_parameters(run.model->parameters(), weights->tensors, weights->where);
+  if (task) require_evaluable(*run.model, c.data.task, c.data.task.lengths());
   if (run.tokenizer) run.identity.tokenizer_json = run.tokenizer->to_json();
   run.identity.attributes = provenance();
   return run;

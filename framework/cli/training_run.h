@@ -25,13 +25,14 @@ struct Floor {
 struct TrainingRun {
   // Complete: with the model of initialize.from, the sizes of data.batches, the horizon of a resumed run.
   Config config;
-  TokenizerPtr tokenizer;             // null where data.batches and imported weights need none
-  TokenSpan train, validation, test;  // train is empty with data.batches
+  TokenizerPtr tokenizer;             // null where data.batches and imported weights need none, and with data.task
+  TokenSpan train, validation, test;  // train is empty with data.batches and data.task
   TextSourcePtr source;               // that drew these tokens; null: it isn't known
   Floor floor;
   std::unique_ptr<BatchSource> batches;
   std::unique_ptr<Model> model;
   RunIdentity identity;
+  bool evaluates() const { return validation.size() >= 2 || config.data.task.given(); }
 };
 
 // `resume`: the run goes on from the newest good checkpoint in `folder`, if there is one; its tokenizer and

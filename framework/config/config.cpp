@@ -46,6 +46,7 @@ void DataConfig::fields(Fields& f) {
            "separator belongs to it and is predicted. Evaluation does the same");
   f("batches", batches, "HDF5 file of ready-made batches, in place of train; it fixes batch size and length");
   f.section("generated", generated, "a text of known entropy, drawn in place of train");
+  f.section("task", task, "a synthetic task in place of text; it fixes training.context_length");
 }
 
 void InitializeConfig::fields(Fields& f) {
@@ -106,6 +107,8 @@ void EvaluationConfig::fields(Fields& f) {
   f.choice("state", state, {"reset", "carry"},
            "reset: each window starts from a zero state. carry: one window after another through the whole "
            "split, the state going on; stride is then the window");
+  f("stop_when_solved", stop_when_solved,
+    "end the run at the first evaluation at which its task counts as solved (data.task.threshold)");
 }
 
 void CheckpointConfig::fields(Fields& f) {
@@ -153,7 +156,7 @@ std::map<std::string, std::string> leaves(Options& options, const std::string& p
 }
 
 bool may_change(const std::string& path) {
-  for (const char* section : {"evaluation.", "checkpoint.", "logging."})
+  for (const char* section : {"evaluation.", "checkpoint.", "logging.", "data.task.evaluation_"})
     if (path.starts_with(section)) return true;
   return path == "name" || path == "training.steps";
 }

@@ -6,6 +6,7 @@
 
 #include "framework/config/fields.h"
 #include "framework/config/model_config.h"
+#include "framework/config/task_config.h"
 
 namespace adder {
 
@@ -28,6 +29,7 @@ struct DataConfig : Options {
   std::string batches;
   GeneratedConfig generated;
   bool is_generated() const { return generated.name != "none"; }
+  TaskConfig task;
   void fields(Fields& f) override;
 };
 
@@ -64,6 +66,7 @@ struct TrainingConfig : Options {
 struct EvaluationConfig : Options {
   int64_t every = 250, window = 0, stride = 0, random_windows = 0;
   std::string state = "reset";
+  bool stop_when_solved = false;
   void fields(Fields& f) override;
 };
 
@@ -129,7 +132,7 @@ void adopt_model(Config& config, const ModelConfig& stored, const std::string& w
 // Resuming: the horizon of the schedule stays the stored run's unless it was given anew.
 void keep_horizon(Config& now, const Config& stored);
 // Key paths in which a resumed run differs where it must not: all but name, training.steps, evaluation,
-// checkpoint, logging, and schedule.decay_steps unless `now` gives it.
+// checkpoint, logging, what data.task says of evaluation, and schedule.decay_steps unless `now` gives it.
 std::vector<std::string> resume_differences(const Config& stored, const Config& now);
 
 // JSON Schema, draft-07, of config files.

@@ -30,6 +30,8 @@ void refuse_what_counting_ignores(const Config& given) {
   const std::string& name = c.model.architecture;
   if (!c.data.batches.empty())
     refuse(c, "data.batches", ": the architecture " + name + " counts a text, expected data.train or data.generated");
+  if (c.data.task.given())
+    refuse(c, "data.task.name", ": the architecture " + name + " counts a text, expected data.train or data.generated");
   if (c.given.contains("training.steps") && c.training.steps != 1)
     refuse(c, "training.steps", " is " + std::to_string(c.training.steps) + ", but the architecture " + name +
                                     " counts the text in one pass; remove the key, or set it to 1");

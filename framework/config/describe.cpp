@@ -55,8 +55,9 @@ JsonValue schema_of(const Field& field) {
   } else {
     schema.set("type", type_name(field));
   }
-  if (std::holds_alternative<std::vector<double>*>(field.value)) {
-    JsonValue each = typed("number");
+  const bool integers = std::holds_alternative<std::vector<int64_t>*>(field.value);
+  if (integers || std::holds_alternative<std::vector<double>*>(field.value)) {
+    JsonValue each = typed(integers ? "integer" : "number");
     set_range(each, field.range);
     schema.set("items", each);
     if (field.length) {
@@ -100,12 +101,13 @@ JsonValue object_schema(Options& options, const std::string& doc) {
 }
 
 // "if architecture is X then its keys": {if: {properties: {architecture: {const: X}}, …}, then: {…}}.
-JsonValue condition(const std::string& name, const JsonValue& own, const std::vector<std::string>& common) {
-  JsonValue constant = JsonValue::object(), architecture = JsonValue::object(), when = JsonValue::object();
+JsonValue condition(const std::string& name, const JsonValue& own, const std::vector<std::string>& common,
+                    const std::string& chooser = "architecture") {
+  JsonValue constant = JsonValue::object(), chosen = JsonValue::object(), when = JsonValue::object();
   constant.set("const", name);
-  architecture.set("architecture", constant);
-  when.set("properties", architecture);
-  when.set("required", list_of({"architecture"}));
+  chosen.set(chooser, constant);
+  when.set("properties", chosen);
+  when.set("required", list_of({chooser}));
   std::vector<std::string> keys = common;
   for (const JsonValue& item : own.items) keys.push_back(item.key);
   JsonValue names = JsonValue::object(), then = JsonValue::object(), rule = JsonValue::object();
@@ -226,6 +228,25 @@ void add_architectures(JsonValue& model, const ModelFactory& factory) {
   model.set("allOf", keys.rules);
 }
 
+// Keys of every task, and under which of them each is allowed.
+void add_tasks(JsonValue& section, const ModelFactory& factory) {
+  JsonValue& properties = *section.find("properties");
+  const std::vector<std::string> common = keys_of(properties);
+  JsonValue rules = JsonValue::array();
+  std::vector<std::string> names;
+  for (const TaskKind& kind : factory.tasks()) {
+    SchemaWriter own;
+    kind.options()->fields(own);
+    rules.push(condition(kind.name, own.properties, common, "name"));
+    names.push_back(kind.name);
+    // Each task has its own meaning and default of a key: only the conditions say what it may be.
+    for (const JsonValue& item : own.properties.items) properties.set(item.key, JsonValue::object());
+  }
+  names.push_back("");
+  properties.find("name")->set("enum", list_of(names));
+  section.set("allOf", rules);
+}
+
 std::string cell(const std::string& text) {
   std::string out;
   for (char c : text) out += c == '|' ? "\\|" : c == '<' ? "&lt;" : std::string(1, c);
@@ -234,6 +255,7 @@ std::string cell(const std::string& text) {
 
 class MarkdownWriter : public Fields {
  public:
+  explicit MarkdownWriter(std::string path) : path_(std::move(path)) {}
   std::string table, sections;
 
  protected:
@@ -247,6 +269,9 @@ class MarkdownWriter : public Fields {
   void visit_list(const std::string& key, const std::vector<Options*>&, const std::string& doc) override {
     table += "| `" + key + "` | a list of objects | | " + cell(doc) + " |\n";
   }
+
+ private:
+  std::string path_;  // of the section, with a dot at its end
 };
 
 std::string capitalised(std::string text) {
@@ -254,8 +279,9 @@ std::string capitalised(std::string text) {
   return text;
 }
 
-std::string section_text(const std::string& title, const std::string& doc, Options& options) {
-  MarkdownWriter writer;
+std::string section_text(const std::string& title, const std::string& doc, Options& options,
+                         const std::string& path = "") {
+  MarkdownWriter writer(path);
   options.fields(writer);
   std::string text = "## " + title + "\n\n" + (doc.empty() ? "" : capitalised(doc) + ".\n\n");
   if (!writer.table.empty())
@@ -264,7 +290,7 @@ std::string section_text(const std::string& title, const std::string& doc, Optio
 }
 
 void MarkdownWriter::visit_section(const std::string& key, Options& child, const std::string& doc) {
-  sections += section_text("`" + key + "`", doc, child);
+  sections += section_text("`" + path_ + key + "`", doc, child, path_ + key + ".");
 }
 
 std::string hybrid_text() {
@@ -291,6 +317,7 @@ std::string json_schema(const ModelFactory& factory) {
   path.set("description", "a config file that this one builds on, relative to this one");
   properties.set("extends", path);
   add_architectures(*properties.find("model"), factory);
+  add_tasks(*properties.find("data")->find("properties")->find("task"), factory);
   return dump(schema) + "\n";
 }
 
@@ -306,7 +333,10 @@ std::string markdown_reference(const ModelFactory& factory) {
     OwnKeys own(architecture);
     text += section_text("`model`, architecture `" + architecture.name + "`", architecture.doc, own);
   }
-  return text + hybrid_text();
+  text += hybrid_text();
+  for (const TaskKind& kind : factory.tasks())
+    text += "\n" + section_text("`data.task`, task `" + kind.name + "`", kind.doc, *kind.options());
+  return text;
 }
 
 }  // namespace adder

@@ -47,9 +47,10 @@ std::string Field::expected() const {
   if (std::holds_alternative<double*>(value)) return "a number" + range.text();
   if (std::holds_alternative<bool*>(value)) return "true or false";
   if (std::holds_alternative<std::vector<std::string>*>(value)) return "a string or a list of strings";
-  if (std::holds_alternative<std::vector<double>*>(value)) {
+  const bool integers = std::holds_alternative<std::vector<int64_t>*>(value);
+  if (integers || std::holds_alternative<std::vector<double>*>(value)) {
     const std::string each = range.text().empty() ? "" : ", each" + range.text();
-    return "a list of " + (length ? std::to_string(length) + " " : "") + "numbers" + each;
+    return "a list of " + (length ? std::to_string(length) + " " : "") + (integers ? "integers" : "numbers") + each;
   }
   if (allowed.empty()) return "a string";
   std::string text = "one of ";
@@ -57,18 +58,24 @@ std::string Field::expected() const {
   return text;
 }
 
+namespace {
+
+template <class T>
+JsonValue list_of(const std::vector<T>& values) {
+  JsonValue list = JsonValue::array();
+  for (const T& x : values) list.push(x);
+  return list;
+}
+
+}  // namespace
+
 JsonValue Field::current() const {
   if (auto* const* strings = std::get_if<std::vector<std::string>*>(&value)) {
     if ((*strings)->size() == 1) return (*strings)->front();
-    JsonValue list = JsonValue::array();
-    for (const std::string& s : **strings) list.push(s);
-    return list;
+    return list_of(**strings);
   }
-  if (auto* const* numbers = std::get_if<std::vector<double>*>(&value)) {
-    JsonValue list = JsonValue::array();
-    for (double x : **numbers) list.push(x);
-    return list;
-  }
+  if (auto* const* integers = std::get_if<std::vector<int64_t>*>(&value)) return list_of(**integers);
+  if (auto* const* numbers = std::get_if<std::vector<double>*>(&value)) return list_of(**numbers);
   if (auto* const* v = std::get_if<int64_t*>(&value)) return **v;
   if (auto* const* v = std::get_if<double*>(&value)) return **v;
   if (auto* const* v = std::get_if<bool*>(&value)) return **v;
@@ -205,6 +212,18 @@ class Reader : public Fields {
       strings.push_back(item.string);
     }
     target = strings;
+  }
+
+  void read(const Field& field, const JsonValue& given, std::vector<int64_t>& target) const {
+    if (!given.is(Kind::array)) refuse(field, given);
+    std::vector<int64_t> integers;
+    for (const JsonValue& item : given.items) {
+      if (!item.is(Kind::integer) || !field.range.contains(double(item.integer))) refuse(field, item, " in the list");
+      if (double(item.integer) > field.range.cap)
+        refuse(field, item, " in the list; the most is " + std::to_string(int64_t(field.range.cap)));
+      integers.push_back(item.integer);
+    }
+    target = integers;
   }
 
   void read(const Field& field, const JsonValue& given, std::vector<double>& target) const {

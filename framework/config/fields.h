@@ -37,7 +37,8 @@ Range half_open(double low, double high);  // low included, high not
 // One key: its name, what it means, where its value lives and what is allowed.
 struct Field {
   using Value =
-      std::variant<int64_t*, double*, bool*, std::string*, std::vector<double>*, std::vector<std::string>*>;
+      std::variant<int64_t*, double*, bool*, std::string*, std::vector<int64_t>*, std::vector<double>*,
+                   std::vector<std::string>*>;
   std::string key, doc;
   Value value;
   Range range = {};                                 // of a number, or of each number of a list
@@ -69,6 +70,9 @@ class Fields {
   void operator()(const char* key, std::vector<double>& v, const char* doc, size_t length = 0,
                   Range range = {}) {
     visit({key, doc, &v, range, length});
+  }
+  void operator()(const char* key, std::vector<int64_t>& v, const char* doc, Range range = {}) {
+    visit({key, doc, &v, range});
   }
   // A string out of `allowed`; `refused` gives other known strings a message of their own.
   void choice(const char* key, std::string& v, std::vector<std::string> allowed, const char* doc,

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "framework/config/config.h"
 #include "framework/config/counting_config.h"
+#include "framework/config/loading.h"
 #include "framework/core/error.h"
 #include "kernels/device.h"
 
@@ -227,15 +227,17 @@ KnownKeys choose_architecture(const JsonValue& tree, Config& config, const Model
   return known;
 }
 
-// The first of the keys that was given says where; else the file does.
-[[noreturn]] void refuse(const Config& config, const std::vector<std::string>& keys,
-                         const std::string& what) {
+}  // namespace
+
+void refuse(const Config& config, const std::vector<std::string>& keys, const std::string& what) {
   for (const std::string& key : keys) {
     const auto place = config.given.find(key);
     if (place != config.given.end()) throw UsageError(place->second.text() + ": " + what);
   }
   throw UsageError(config.source + ": " + what);
 }
+
+namespace {
 
 std::string shown(double x) { return dump(JsonValue(x)); }
 std::string shown(int64_t x) { return std::to_string(x); }
@@ -257,9 +259,10 @@ void check_data(const Config& c, Use use) {
   if (!d.train.empty() && !d.batches.empty())
     refuse(c, {"data.batches"}, "data.train and data.batches are both given; remove one");
   check_generated(c);
-  if (use == Use::train && d.train.empty() && d.batches.empty() && !d.is_generated())
+  if (use == Use::train && d.train.empty() && d.batches.empty() && !d.is_generated() && !d.task.given())
     refuse(c, {},
-           "data.train is missing; give a text file, folder, glob or list of them (or data.batches, or data.generated)");
+           "data.train is missing; give a text file, folder, glob or list of them (or data.batches, data.generated or "
+           "data.task)");
   if (d.tokenizer.empty())
     refuse(c, {"data.tokenizer"},
            "data.tokenizer: expected \"auto\", \"byte\", \"char\", \"ids:V\" or a path, found an empty string");
@@ -336,13 +339,16 @@ Config parse_config(const std::string& text, const std::string& shown_name,
   Config config;
   config.source = shown_name;
   config.name = fs::path(shown_name).stem().string();
-  const KnownKeys known = choose_architecture(tree, config, factory);
+  choose_task(tree, config, factory);
+  KnownKeys known = choose_architecture(tree, config, factory);
+  note_other_tasks(known, config, factory);
   read_fields(tree, "", config, known);
   note_given(tree, "", config.given);
   if (config.schedule.decay_steps == 0) {
     config.schedule.decay_steps = config.training.steps;
     config.given.erase("schedule.decay_steps");
   }
+  settle_task(config);
   if (config.model.positions == "learned" && config.model.max_positions == 0)
     config.model.max_positions = config.training.context_length;
   settle_counting(config, use);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "framework/config/fields.h"
+#include "framework/config/task_config.h"
 #include "framework/nn/model.h"
 
 namespace adder {
@@ -56,6 +57,10 @@ struct ModelConfig : BlockConfig {
   bool counts = false;
   void fields(Fields& f) override;
 
+  // Not part of the config's text: real inputs a position in place of token ids, as data.task has them. The model
+  // then has one output.
+  int64_t features = 0;
+
   bool hybrid() const { return architecture == kHybrid; }
   const BlockConfig& block(int64_t i) const {
     return blocks.empty() ? *this : blocks[size_t(i) % blocks.size()];
@@ -73,7 +78,8 @@ struct Architecture {
 struct ModelFactory {
   virtual ~ModelFactory() = default;
   virtual std::vector<Architecture> architectures() const = 0;
-  // Parameters are drawn from `seed`; dtype f32 or f64.
+  virtual std::vector<TaskKind> tasks() const { return {}; }  // that data.task may name
+  // Parameters are drawn from `seed`; dtype f32 or f64. With config.features the vocabulary is 1.
   virtual std::unique_ptr<Model> make(const ModelConfig& config, int64_t vocabulary, uint64_t seed,
                                       DType dtype) const = 0;
 };

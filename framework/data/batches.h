@@ -15,6 +15,9 @@ struct Batch {
   // (batch, length) int32: 1 where a document starts; undefined where none does. Only tokens whose documents
   // are marked (Documents::separate) have any, and the label before such a token is -100: no continuation.
   Tensor resets{};
+  // Of a task whose inputs are real numbers, float32: features (batch, length, F) in place of ids, which are
+  // undefined, and the number to be told, targets (batch, length), where the label is not -100.
+  Tensor features{}, targets{};
 };
 constexpr int32_t kIgnoreLabel = -100;
 

@@ -164,6 +164,10 @@ void trace(LoadedModel& loaded, const std::string& input, const std::string& out
   if (!loaded.model->differentiable())
     throw UsageError(loaded.path + ": the architecture " + loaded.config.model.architecture +
                      " has no gradients, so there is no trace of it; choose another checkpoint");
+  if (loaded.model->features() > 0)
+    throw UsageError(loaded.path + ": takes " + std::to_string(loaded.model->features()) +
+                     " real inputs a position (data.task " + loaded.config.data.task.name +
+                     "), but a trace is of token ids; trace a model of a task with ids, or of text");
   const TraceBatch batch = read_trace_batch(input, loaded.model->vocabulary());
   refuse_overwriting(output, input, "batch");
   refuse_overwriting(output, loaded.path, "checkpoint");

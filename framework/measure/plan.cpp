@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "framework/measure/random_tokens.h"
-#include "framework/ops/cross_entropy.h"
 #include "framework/training/trainer.h"
 #include "kernels/rehearsal.h"
 
@@ -39,7 +38,7 @@ int64_t bytes_of_activations(Model& model, const BatchSource& batches) {
   Tape tape;
   Pass pass{.tape = &tape, .training = true};
   State state;
-  const Var loss = ops::cross_entropy(model.forward(pass, {batch.ids, batch.resets}, state), batch.labels, kIgnoreLabel);
+  const Var loss = mean_loss(model.forward(pass, {batch.ids, batch.resets, batch.features}, state), batch);
   return arena::bytes_in_use() - before;
 }
 
@@ -55,7 +54,7 @@ void rehearse_here(Plan& plan, Profile& profile, const Config& config, const Mod
   const kernels::Rehearsal rehearsal;
   arena::trim();
   const int64_t start = arena::bytes_in_use(), held = arena::bytes_held();
-  const RandomTokens batches(vocabulary, config.training.batch_size, config.training.context_length);
+  const RandomTokens batches(vocabulary, config.training.batch_size, config.training.context_length, config.model.features);
   auto model = factory.make(config.model, vocabulary, uint64_t(config.seed), config.dtype());
   count_parameters(plan, model->parameters());
   plan.memory.weights = arena::bytes_in_use() - start;
@@ -116,7 +115,7 @@ void predict_time(Plan& plan, const Config& config, const ModelFactory& factory,
   Profile here, there, measured;
   rehearse_here(unused, here, config, factory, vocabulary);
   rehearse_here(unused, there, small, factory, vocabulary);
-  const RandomTokens batches(vocabulary, small.training.batch_size, small.training.context_length);
+  const RandomTokens batches(vocabulary, small.training.batch_size, small.training.context_length, small.model.features);
   Trainer trainer(small, factory.make(small.model, vocabulary, uint64_t(small.seed), small.dtype()), batches);
   trainer.profile(&measured);
   for (int64_t i = 0; i < kRealSteps; ++i) trainer.step();

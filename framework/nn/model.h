@@ -27,6 +27,7 @@ struct State {
 struct Tokens {
   Tensor ids;
   Tensor resets;  // optional: 1 where a document starts, state is zero before it
+  Tensor features{};  // float (batch, length, F): the inputs of a model of real numbers; ids are undefined then
 };
 
 // Called with a name ("embed", "layers.0", "final") and the residual stream there, (batch, length, d_model).
@@ -38,6 +39,7 @@ class Model {
 
   virtual ParameterList& parameters() = 0;
   virtual int64_t vocabulary() const = 0;
+  virtual int64_t features() const { return 0; }  // real inputs a position; the vocabulary is then 1: one output
   // Logits (batch, length, vocabulary). `state` is read and replaced by the state after the last token.
   virtual Var forward(Pass& pass, const Tokens& tokens, State& state, const HiddenSink& hidden = nullptr) = 0;
   // Names of each block's state tensors, for checkpoints and messages: "blocks.0.mixer.conv".

@@ -123,6 +123,7 @@ void write_datasets(const std::string& path, const Checkpoint& c, uint64_t bytes
   // One NaN for all: equal states give equal bytes.
   file.write_double("/state/best_loss", std::isnan(c.best_loss) ? std::nan("") : c.best_loss);
   file.write_int64("/state/best_step", c.best_step);
+  file.write_int64("/state/solved_step", c.solved_step);
   file.write_int64("/state/data_cursor", c.data_cursor);
   file.write_string("/meta/config", c.config_json);
   file.write_string("/meta/tokenizer", c.tokenizer_json);
@@ -221,6 +222,7 @@ Checkpoint read_checkpoint(const std::string& path, ReadParts parts) {
   checkpoint.tokens = file.read_int64("/state/tokens");
   checkpoint.best_loss = file.read_double("/state/best_loss");
   checkpoint.best_step = file.read_int64("/state/best_step");
+  if (file.exists("/state/solved_step")) checkpoint.solved_step = file.read_int64("/state/solved_step");
   checkpoint.data_cursor = file.read_int64("/state/data_cursor");
   checkpoint.config_json = file.read_string("/meta/config");
   checkpoint.tokenizer_json = file.read_string("/meta/tokenizer");

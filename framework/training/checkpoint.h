@@ -5,7 +5,7 @@
 //                  | XXH3-64 of bytes 0..503 at 504;  little-endian
 //   /model/<dotted name>, /optimizer/<slot>/<dotted name>, /carried/<state name>   tensors
 //   /counts/<name>                  of a model that counts: int32; there is no such group otherwise
-//   /state/step, tokens, best_loss, best_step, data_cursor                         scalars
+//   /state/step, tokens, best_loss, best_step, solved_step, data_cursor            scalars
 //   /meta/config, tokenizer, data_hash, source                                     text, or empty
 //   root attributes: what depends on time and place (host, version, …)
 //
@@ -41,6 +41,7 @@ struct Checkpoint {
   int64_t step = 0, tokens = 0;
   double best_loss = std::numeric_limits<double>::quiet_NaN();  // NaN: never evaluated
   int64_t best_step = -1;                                       // -1: none
+  int64_t solved_step = -1;                                     // of a task: -1: not yet
   int64_t data_cursor = 0;
   std::string config_json, tokenizer_json, data_hash;
   std::string source_json;  // names and shapes of imported weights (interop/hugging_face.h)

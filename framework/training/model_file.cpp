@@ -30,7 +30,8 @@ int64_t vocabulary_of(const LoadedModel& loaded) {
   if (loaded.config.model.counts) return loaded.tokenizer->vocabulary();
   if (c.model.empty() || c.model[0].value.rank() != 2)
     throw UnreadableError(loaded.path + ": /model does not begin with an embedding");
-  return c.model[0].value.dim(0);
+  const bool real = loaded.config.model.features > 0;  // then what begins it is no embedding
+  return real ? 1 : c.model[0].value.dim(0);
 }
 
 }  // namespace

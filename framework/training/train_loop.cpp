@@ -25,14 +25,14 @@ class Loop {
       const Evaluated made_up = evaluate(first);
       if (made_up.done) save(first, made_up.best);
     }
-    while (trainer_.steps_done() < config_.training.steps) {
+    while (!is_done(trainer_)) {
       const StepReport report = trainer_.step();
       const bool last = report.step == config_.training.steps;
       log(report, last);
       observer_.on_step(report);
       const bool best = due(report.step, config_.evaluation.every, last) && evaluate(report.step).best;
-      const bool stopping = !last && stop();
-      if (best || stopping || due(report.step, config_.checkpoint.every, last)) save(report.step, best);
+      const bool done = is_done(trainer_), stopping = !done && stop();
+      if (best || stopping || due(report.step, config_.checkpoint.every, done)) save(report.step, best);
       if (stopping) return Outcome::stopped;
     }
     return Outcome::finished;
@@ -57,7 +57,10 @@ class Loop {
     trainer_.require_finite_parameters();
     const auto summary = observer_.evaluate(trainer_);
     if (!summary) return {};
-    metrics_.write(step, summary->metrics);
+    if (summary->solved && trainer_.solved_step() < 0) trainer_.set_solved_step(step);
+    Metrics metrics = summary->metrics;
+    if (trainer_.solved_step() >= 0) metrics.emplace_back("eval/solved_step", double(trainer_.solved_step()));
+    metrics_.write(step, metrics);
     const bool improved = std::isfinite(summary->loss) && !(trainer_.best().loss <= summary->loss);
     if (improved) trainer_.set_best({summary->loss, step});
     observer_.on_evaluation(step, *summary, improved);
@@ -101,6 +104,12 @@ void restore_mark(const RunFolder& run, int64_t best_step) {
 }
 
 }  // namespace
+
+bool is_done(const Trainer& trainer) {
+  const Config& c = trainer.config();
+  const bool solved = c.evaluation.stop_when_solved && trainer.solved_step() >= 0;
+  return solved || trainer.steps_done() >= c.training.steps;
+}
 
 bool evaluation_is_missing(const Trainer& trainer, const RunFolder& run) {
   const int64_t step = trainer.steps_done();

@@ -6,6 +6,7 @@
 
 #include "framework/core/error.h"
 #include "framework/ops/cross_entropy.h"
+#include "framework/ops/squared_error.h"
 #include "framework/training/clip.h"
 #include "framework/training/model_file.h"
 #include "framework/training/schedule.h"
@@ -78,6 +79,11 @@ constexpr char kAdvice[] =
 
 }  // namespace
 
+Var mean_loss(const Var& output, const Batch& batch) {
+  if (batch.targets.defined()) return ops::mean_squared_error(output, batch.targets, batch.labels, kIgnoreLabel);
+  return ops::cross_entropy(output, batch.labels, kIgnoreLabel);
+}
+
 Trainer::Trainer(const Config& config, std::unique_ptr<Model> model, const BatchSource& batches)
     : config_(config),
       model_(std::move(model)),
@@ -105,12 +111,12 @@ Trainer::Sums Trainer::accumulate_gradients(bool require_finite) {
     pass.readings = &sums.readings;
     State state;
     if (t.state == "carry" && batches_.continues(step_, micro)) state = sums.state;
-    const Var logits = model_->forward(pass, {batch.ids, batch.resets}, state);
+    const Var logits = model_->forward(pass, {batch.ids, batch.resets, batch.features}, state);
     const auto share = [&](const Var& term, double weight) {
       return std::pair(term, Tensor::full(term.shape(), weight / double(parts), term.dtype(), term.device()));
     };
     if (t.z_loss == 0) {
-      const Var loss = ops::cross_entropy(logits, batch.labels, kIgnoreLabel);
+      const Var loss = mean_loss(logits, batch);
       sums.loss += loss.value().item();
       tape.backward({share(loss, 1.0)});
     } else {
@@ -180,7 +186,7 @@ double Trainer::loss_of(const Batch& batch) {
   const kernels::FlushSubnormals flush;
   Pass pass;
   State state;
-  return ops::cross_entropy(model_->forward(pass, {batch.ids, batch.resets}, state), batch.labels, kIgnoreLabel).value().item();
+  return mean_loss(model_->forward(pass, {batch.ids, batch.resets, batch.features}, state), batch).value().item();
 }
 
 Checkpoint Trainer::snapshot() const {
@@ -196,6 +202,7 @@ Checkpoint Trainer::snapshot() const {
   c.step = step_;
   c.tokens = tokens_;
   c.best_loss = best_.loss, c.best_step = best_.step;
+  c.solved_step = solved_step_;
   c.data_cursor = step_ * config_.training.accumulate;
   c.config_json = to_json(config_);
   return c;
@@ -255,6 +262,7 @@ void Trainer::restore(const Checkpoint& c, const std::string& path) {
   step_ = c.step;
   tokens_ = c.tokens;
   best_ = {c.best_loss, c.best_step};
+  solved_step_ = c.solved_step;
   optimizer_->set_steps(c.step);
 }
 

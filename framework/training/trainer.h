@@ -18,7 +18,7 @@ namespace adder {
 
 struct StepReport {
   int64_t step = 0;            // from 1
-  double loss = 0;             // cross entropy, nats a token, before this step's update
+  double loss = 0;             // nats a token (of a task with real inputs, squared error), before this step's update
   std::optional<double> z_loss = {};  // training.z_loss times the mean of log(Z)^2, where it is on
   double grad_norm = 0;        // before clipping
   double learning_rate = 0;
@@ -59,11 +59,13 @@ class Trainer {
   // Part of the run's state, but the loop's to set.
   const BestLoss& best() const { return best_; }
   void set_best(const BestLoss& best) { best_ = best; }
+  int64_t solved_step() const { return solved_step_; }  // of the first evaluation that solved the task; -1: none yet
+  void set_solved_step(int64_t step) { solved_step_ = step; }
 
   // What training.state "carry" hands to the next batch that goes on; empty before the first step, and with "reset".
   const State& carried() const { return carried_; }
 
-  // The state of the run as a checkpoint keeps it (model, optimizer, step, tokens, best, data cursor, carried state:
+  // The state of the run as a checkpoint keeps it (model, optimizer, step, tokens, best, solved, data cursor, carried state:
   // /carried/<state name> and /carried/positions), and back.
   Checkpoint snapshot() const;
   void restore(const Checkpoint& checkpoint, const std::string& path);
@@ -85,15 +87,19 @@ class Trainer {
   const BatchSource& batches_;
   std::unique_ptr<Optimizer> optimizer_;
   Profile* profile_ = nullptr;
-  int64_t step_ = 0, tokens_ = 0;
+  int64_t step_ = 0, tokens_ = 0, solved_step_ = -1;
   BestLoss best_;
   State carried_;
 };
+
+// The loss of a batch: cross entropy of labels, or the squared error of targets; of those that are told.
+Var mean_loss(const Var& output, const Batch& batch);
 
 // What an evaluation during training gives back; `loss` decides which checkpoint is best.
 struct EvaluationSummary {
   double loss = 0;                                          // nats a token over the whole validation split
   std::vector<std::pair<std::string, double>> metrics = {}; // "eval/loss", "eval/perplexity", … for metrics.jsonl
+  bool solved = false;                                      // of a task: its threshold is reached
 };
 
 // Who watches a run; the command line wires evaluation and the progress bar through this.
@@ -117,7 +123,10 @@ enum class Outcome { finished, stopped };
 // interrupted. train() begins by making up for it.
 bool evaluation_is_missing(const Trainer& trainer, const RunFolder& run);
 
-// Trains from where the trainer stands to config.training.steps. `stop` is asked after each step; true: save and
+// Whether the run has come to its end: config.training.steps, or a solved task with evaluation.stop_when_solved.
+bool is_done(const Trainer& trainer);
+
+// Trains from where the trainer stands until is_done(). `stop` is asked after each step; true: save and
 // return stopped. The last step done is always saved. DivergedError as of step(), and before an evaluation or a
 // checkpoint where a parameter is not finite: nothing is written then, older checkpoints stay.
 Outcome train(Trainer& trainer, const RunFolder& run, const RunIdentity& identity, TrainingObserver& observer,

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "framework/data/tasks/task_data.h"
 #include "framework/training/trainer.h"
 #include "tests/models/model_support.h"
 
@@ -21,10 +22,10 @@ Config load(const std::string& name, const std::vector<std::string>& overrides =
 }
 
 // But for models that count: they have no steps (ngram_test).
-std::vector<std::string> names() {
+std::vector<std::string> names(const std::string& below = "") {
   std::vector<std::string> found;
-  for (const auto& entry : fs::directory_iterator(folder())) {
-    const std::string name = entry.path().stem().string();
+  for (const auto& entry : fs::directory_iterator(folder() + below)) {
+    const std::string name = below + entry.path().stem().string();
     if (entry.path().extension() == ".json" && !load(name).model.counts) found.push_back(name);
   }
   std::sort(found.begin(), found.end());
@@ -60,6 +61,39 @@ TEST_P(EveryConfig, Learns) {
 
 INSTANTIATE_TEST_SUITE_P(Configs, EveryConfig, testing::ValuesIn(names()),
                          [](const auto& info) { return info.param; });
+
+// A batch of the config's task at every step.
+class OneTaskBatch : public BatchSource {
+ public:
+  explicit OneTaskBatch(const Config& config)
+      : batch_(TaskBatches(task_of(config.data.task), {config.training.batch_size, 1, 1}, 1).at(0)) {}
+  Batch at(int64_t, int64_t) const override { return batch_; }
+  int64_t batch_size() const override { return batch_.labels.dim(0); }
+  int64_t length() const override { return batch_.labels.dim(1); }
+
+ private:
+  Batch batch_;
+};
+
+class EveryTaskConfig : public testing::TestWithParam<std::string> {};
+
+TEST_P(EveryTaskConfig, Learns) {
+  Config config = load(GetParam(), {"schedule.warmup_steps=0", "schedule.name=constant", "training.batch_size=2",
+                                    "optimizer.learning_rate=0.01"});
+  EXPECT_EQ("tasks/" + config.name, GetParam());
+  EXPECT_TRUE(config.evaluation.stop_when_solved);
+  config.model.d_model = std::min<int64_t>(config.model.d_model, 24);
+  const OneTaskBatch batches(config);
+  Trainer trainer(config, make_model(config.model, task_of(config.data.task).vocabulary(), DType::f32), batches);
+  const double before = trainer.loss_of(batches.at(0, 0));
+  for (int step = 0; step < 6; ++step) trainer.step();
+  const double after = trainer.loss_of(batches.at(0, 0));
+  EXPECT_TRUE(std::isfinite(after));
+  EXPECT_LT(after, 0.98 * before);
+}
+
+INSTANTIATE_TEST_SUITE_P(Configs, EveryTaskConfig, testing::ValuesIn(names("tasks/")),
+                         [](const auto& info) { return info.param.substr(info.param.find('/') + 1); });
 
 // What is compared at one size is of one size.
 TEST(ShakespeareConfigs, HaveAboutEightHundredThousandParameters) {
