@@ -80,6 +80,8 @@ TEST(TaskConfig, WhatIsForTextDoesNotGoWithIt) {
   EXPECT_SAYS(error(R"({"name": "parity"}, "train": "t.txt")"), "data.train is given beside data.task");
   EXPECT_SAYS(error(R"({"name": "parity"}, "batches": "b.h5")"), "data.batches is given beside data.task");
   EXPECT_SAYS(error(kParity, {"data.tokenizer=char"}), "data.tokenizer is given beside data.task");
+  EXPECT_SAYS(error(kParity, {"data.generated.name=markov"}), "data.generated is given beside data.task");
+  EXPECT_SAYS(error(kParity, {"model.architecture=ngram"}), "the architecture ngram counts a text");
   EXPECT_SAYS(error(kParity, {"data.validation=v.txt"}), "data.validation is given beside data.task");
   EXPECT_SAYS(error(kParity, {"evaluation.window=3"}), "evaluation.window is given beside data.task");
   EXPECT_SAYS(error(kParity, {"evaluation.state=carry"}), "evaluation.state is given beside data.task");
