@@ -121,6 +121,7 @@ Work chosen(BenchOptions& options, const ModelFactory& factory) {
     throw UsageError("--set and --vocabulary change a config; give one: adder bench CONFIG.json --set …");
   Work work{kernel_benches(options.filters), {}};
   for (const Architecture& a : factory.architectures()) {
+    if (a.counts) continue;  // it takes no steps
     const std::string name = "model/" + a.name;
     const auto asked = [&](const std::string& filter) { return name.find(filter) != std::string::npos; };
     if (options.filters.empty() || std::any_of(options.filters.begin(), options.filters.end(), asked))

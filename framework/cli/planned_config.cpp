@@ -4,17 +4,21 @@
 #include "framework/cli/starting_weights.h"
 #include "framework/core/error.h"
 #include "framework/data/batches.h"
-#include "framework/data/dataset.h"
 #include "framework/data/tasks/task.h"
 
 namespace adder {
 namespace {
 
+// The text itself is read only where its characters or its shards make the vocabulary, and of any length.
 int64_t vocabulary_of(const Config& config) {
   if (config.data.task.given()) return task_of(config.data.task).vocabulary();
-  if (config.data.tokenizer != "char" || !config.data.batches.empty())
-    return make_tokenizer(config.data.tokenizer, {})->vocabulary();
-  return TokenDataset::load(dataset_options(config, config.training.context_length), nullptr).tokenizer->vocabulary();
+  const std::string& spec = config.data.tokenizer;
+  const bool of_the_text = spec == "auto" || spec == "char";
+  if (!config.data.batches.empty() && spec == "char")
+    throw UsageError("data.tokenizer is \"char\", but data.batches has no text to take the characters from");
+  if (!config.data.batches.empty()) return make_tokenizer(spec == "auto" ? "byte" : spec, {})->vocabulary();
+  if (!of_the_text && !config.data.is_generated()) return make_tokenizer(spec, {})->vocabulary();
+  return load_text(config, 1).data.tokenizer->vocabulary();
 }
 
 int64_t vocabulary_or_advice(const Config& config) {
@@ -44,6 +48,9 @@ PlannedConfig load_planned(const PlannedOptions& options, const ModelFactory& fa
     throw UsageError("--vocabulary is " + std::to_string(options.vocabulary) + ", expected at least 1, or 0: as the data say");
   PlannedConfig planned{load_config(options.config, options.settings, factory), options.vocabulary};
   Config& config = planned.config;
+  if (config.model.counts)
+    throw UsageError(options.config + ": model.architecture \"" + config.model.architecture +
+                     "\" counts, it takes no training steps; there is nothing to plan or to time");
   if (!config.initialize.from.empty()) {
     const StartingWeights weights = read_weights(config.initialize.from, factory);
     adopt_model(config, weights.model, weights.where);

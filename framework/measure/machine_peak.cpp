@@ -48,7 +48,7 @@ MachinePeak measure_peak(DType dtype, double seconds, int64_t bytes) {
     double work = 0;
     kernels::Peak<T> a{.tasks = kPartsPerThread * peak.threads, .rounds = 100000, .work = &work};
     peak.flops = best_rate(seconds, work, [&] { KERNEL(peak_fma, T)(Device::cpu, a); });
-    a.rounds = 1000;
+    a.rounds = 200;
     peak.exps = best_rate(seconds, work, [&] { KERNEL(peak_exp, T)(Device::cpu, a); });
     a.n = (bytes > 0 ? bytes : beyond_the_caches()) / int64_t(sizeof(T)) / 64 * 64;
     const Tensor x = Tensor::full({a.n}, 1, dtype), y = Tensor::full({a.n}, 1, dtype), z = Tensor::full({a.n}, 1, dtype);

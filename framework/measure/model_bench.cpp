@@ -9,17 +9,21 @@ namespace adder {
 namespace {
 
 // The context is read as one stretch; then a token at a time, the state carried.
-double decode_seconds(Model& model, int64_t context, int64_t vocabulary, double seconds) {
+double decode_seconds(Model& model, int64_t context, double seconds) {
   const kernels::FlushSubnormals flush;
   Pass pass;
   State state;
-  model.forward(pass, {RandomTokens(vocabulary, 1, context).at(0).ids, {}}, state);
+  const auto tokens = [&](int64_t length) {
+    const Batch batch = RandomTokens(model.vocabulary(), 1, length, model.features()).at(0);
+    return Tokens{batch.ids, {}, batch.features};
+  };
+  model.forward(pass, tokens(context), state);
   const State read = state.detach();
-  const Tensor token = RandomTokens(vocabulary, 1, 1).at(0).ids;
+  const Tokens token = tokens(1);
   // Each from the same state, so that a cache does not grow with the time that is given.
   return median_seconds([&] {
     State at = read;
-    model.forward(pass, {token, {}}, at);
+    model.forward(pass, token, at);
   }, seconds);
 }
 
@@ -34,7 +38,7 @@ int64_t tokens_before(const Config& config) {
 ModelSpeed measure_model(const Config& config, const ModelFactory& factory, int64_t vocabulary, const MachinePeak& peak,
                          double seconds) {
   const TrainingConfig& t = config.training;
-  const RandomTokens batches(vocabulary, t.batch_size, t.context_length);
+  const RandomTokens batches(vocabulary, t.batch_size, t.context_length, config.model.features);
   Trainer trainer(config, factory.make(config.model, vocabulary, uint64_t(config.seed), config.dtype()), batches);
   ModelSpeed speed;
   speed.parameters = trainer.model().parameters().count();
@@ -51,7 +55,7 @@ ModelSpeed measure_model(const Config& config, const ModelFactory& factory, int6
     }
   speed.step.flops /= steps, speed.step.exps /= steps, speed.step.bytes /= steps;
   speed.step.seconds = median;
-  speed.decode_seconds = decode_seconds(trainer.model(), tokens_before(config), vocabulary, seconds);
+  speed.decode_seconds = decode_seconds(trainer.model(), tokens_before(config), seconds);
   return speed;
 }
 

@@ -79,7 +79,8 @@ Cost without_time(Cost cost) {
 // Fewer tokens where there are many: shorter rows first, then fewer of them. Learned positions allow any shorter length.
 Config smaller(Config config) {
   TrainingConfig& t = config.training;
-  t.context_length = std::clamp(kTokensOfARealStep / t.batch_size, std::min(kLeastLength, t.context_length), t.context_length);
+  t.context_length = std::clamp(kTokensOfARealStep / t.batch_size, std::min(kLeastLength, t.context_length),
+                                t.context_length);
   t.batch_size = std::clamp(2 * kTokensOfARealStep / t.context_length, int64_t(1), t.batch_size);
   t.accumulate = 1;
   return config;
@@ -109,7 +110,8 @@ Plan rehearse(const Config& config, const ModelFactory& factory, int64_t vocabul
   return plan;
 }
 
-void predict_time(Plan& plan, const Config& config, const ModelFactory& factory, int64_t vocabulary, const MachinePeak& peak) {
+void predict_time(Plan& plan, const Config& config, const ModelFactory& factory, int64_t vocabulary,
+                  const MachinePeak& peak) {
   const Config small = smaller(config);
   Plan unused;
   Profile here, there, measured;

@@ -33,6 +33,7 @@ struct Plan {
 Plan rehearse(const Config& config, const ModelFactory& factory, int64_t vocabulary);
 
 // Sets step.seconds and run_seconds. `peak` tells how a limit scales.
-void predict_time(Plan& plan, const Config& config, const ModelFactory& factory, int64_t vocabulary, const MachinePeak& peak);
+void predict_time(Plan& plan, const Config& config, const ModelFactory& factory, int64_t vocabulary,
+                  const MachinePeak& peak);
 
 }  // namespace adder

@@ -24,7 +24,8 @@ class RandomTokens : public BatchSource {
   Tensor draw(const char* purpose, int64_t step, int64_t micro) const {
     const Random random(1, purpose, uint64_t(step), uint64_t(micro));
     const Tensor ids = Tensor::empty({batch_size_, length_}, DType::i32);
-    for (int64_t i = 0; i < ids.size(); ++i) ids.data<int32_t>()[i] = int32_t(random.below(uint64_t(i), uint64_t(vocabulary_)));
+    for (int64_t i = 0; i < ids.size(); ++i)
+      ids.data<int32_t>()[i] = int32_t(random.below(uint64_t(i), uint64_t(vocabulary_)));
     return ids;
   }
   static Tensor numbers(const Shape& shape) {

@@ -41,7 +41,7 @@ TEST(CliDoctor, AnUnknownSimdTargetIsALack) {
 }
 
 TEST(CliDoctor, ASlowerSimdTargetIsALack) {
-  if (kernels::simd_targets().size() < 2) GTEST_SKIP() << "there is one target";
+  if (kernels::simd_targets().size() < 2) GTEST_SKIP() << "this processor has no AVX2, so there is one target only";
   Workspace work;
   const Ran slow = work.run({"doctor", "--json"}, {{"ADDER_SIMD", "scalar"}});
   EXPECT_EQ(slow.code, 1) << slow.err;

@@ -46,6 +46,14 @@ TEST(CliPlan, NeedsNoDataWhereTheVocabularyIsGiven) {
   EXPECT_FALSE(json::parse(with.out).contains("seconds"));
 }
 
+TEST(CliPlan, RefusesAModelThatCounts) {
+  Workspace work;
+  work.write("counts.json", R"({"data": {"train": "nowhere.txt"}, "model": {"architecture": "ngram"}})");
+  const Ran ran = work.run({"plan", "counts.json", "--vocabulary", "65"});
+  EXPECT_EQ(ran.code, 2);
+  EXPECT_TRUE(has(ran.err, "counts"));
+}
+
 TEST(CliPlan, AModelBeyondThisMachineIsCountedAndNotTried) {
   Workspace work;
   write_tiny_run(work);
