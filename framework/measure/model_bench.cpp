@@ -1,5 +1,9 @@
 #include "framework/measure/model_bench.h"
 
+#include <algorithm>
+#include <chrono>
+#include <vector>
+
 #include "framework/measure/kernel_bench.h"
 #include "framework/measure/random_tokens.h"
 #include "framework/training/trainer.h"
@@ -8,29 +12,33 @@
 namespace adder {
 namespace {
 
-// The context is read as one stretch; then a token at a time, the state carried.
-double decode_seconds(Model& model, int64_t context, double seconds) {
+constexpr int64_t kDecoded = 16;  // tokens after a context, one of them not timed: the cache may have to move
+
+// The seconds of one token, the median over tokens that follow a context of `length` at most; it is read as one stretch.
+double decode_seconds(Model& model, int64_t length, double seconds) {
+  using Clock = std::chrono::steady_clock;
   const kernels::FlushSubnormals flush;
-  Pass pass;
-  State state;
-  const auto tokens = [&](int64_t length) {
-    const Batch batch = RandomTokens(model.vocabulary(), 1, length, model.features()).at(0);
+  const auto tokens = [&](int64_t count) {
+    const Batch batch = RandomTokens(model.vocabulary(), 1, count, model.features()).at(0);
     return Tokens{batch.ids, {}, batch.features};
   };
-  model.forward(pass, tokens(context), state);
-  const State read = state.detach();
+  Pass pass;
+  State read;
+  const int64_t decoded = std::min(kDecoded, std::max<int64_t>(1, length / 2));
+  if (length > decoded) model.forward(pass, tokens(length - decoded), read);
+  const State before = read.detach();
   const Tokens token = tokens(1);
-  // Each from the same state, so that a cache does not grow with the time that is given.
-  return median_seconds([&] {
-    State at = read;
-    model.forward(pass, token, at);
-  }, seconds);
-}
-
-// Learned positions end with the context: the token that is timed must be one of them.
-int64_t tokens_before(const Config& config) {
-  const int64_t length = config.training.context_length;
-  return length > 1 ? length - 1 : 1;
+  std::vector<double> times;
+  for (const auto start = Clock::now(); times.empty() || std::chrono::duration<double>(Clock::now() - start).count() < seconds;) {
+    State at = before;
+    for (int64_t i = 0; i < decoded; ++i) {
+      const auto began = Clock::now();
+      model.forward(pass, token, at);
+      if (i > 0 || decoded == 1) times.push_back(std::chrono::duration<double>(Clock::now() - began).count());
+    }
+  }
+  std::nth_element(times.begin(), times.begin() + std::ptrdiff_t(times.size() / 2), times.end());
+  return times[times.size() / 2];
 }
 
 }  // namespace
@@ -55,7 +63,7 @@ ModelSpeed measure_model(const Config& config, const ModelFactory& factory, int6
     }
   speed.step.flops /= steps, speed.step.exps /= steps, speed.step.bytes /= steps;
   speed.step.seconds = median;
-  speed.decode_seconds = decode_seconds(trainer.model(), tokens_before(config), seconds);
+  speed.decode_seconds = decode_seconds(trainer.model(), config.training.context_length, seconds);
   return speed;
 }
 

@@ -171,6 +171,13 @@ void forward_stripe(const Attention<T>& a, const Stripe<T>& at) {
 }
 
 // ---- one query: keys in lanes for its scores, head_dim in lanes for its sums -----------------------------------
+// One head's part of some rows, on its way to the second-level cache: their stride defeats the hardware's own fetching.
+template <class T>
+void fetch_rows(const Sequence<const T>& x, int64_t b, int64_t column, int64_t begin, int64_t end, int64_t dim) {
+  for (int64_t j = begin; j < end; ++j)
+    for (int64_t d = 0; d < dim; d += 64 / int64_t(sizeof(T))) __builtin_prefetch(x.row(b, j) + column + d, 0, 2);
+}
+
 template <class T>
 void forward_query(const Attention<T>& a, int64_t b, int64_t head, int64_t t) {
   const int64_t dim = a.head_dim, key = head / (a.heads / a.kv_heads) * dim;
@@ -182,6 +189,7 @@ void forward_query(const Attention<T>& a, int64_t b, int64_t head, int64_t t) {
   T greatest = kLowest<T>, total = 0;
   for (int64_t block = low / kKeys; block * kKeys < high; ++block) {
     const int64_t begin = std::max(low, block * kKeys), end = std::min(high, (block + 1) * kKeys), keys = end - begin;
+    fetch_rows(a.k, b, key, end, std::min(high, end + kKeys), dim), fetch_rows(a.v, b, key, end, std::min(high, end + kKeys), dim);
     transpose(a.k.row(b, begin) + key, a.k.stride, keys, dim, packed, kKeys);
     tile::multiply<T>({.a = a.q.row(b, t) + head * dim, .a_row = 0, .a_col = 1, .depth = dim, .b = packed, .b_row = kKeys,
                        .c = scores, .c_row = kKeys, .width = keys, .from_c = false, .bias = nullptr},

@@ -26,6 +26,8 @@ constexpr int64_t kMostDepth = 512;                     // of a k block
 constexpr int64_t kTogether = 12 * kVectors;            // vectors of columns that a task packs at a time
 constexpr int64_t kDirectRows = 256, kDirectDepth = 4096;  // up to these B is read where it lies, if it can be
 constexpr int64_t kPanelsPerTile = 6;                   // from these many panels on packing A's tiles pays
+constexpr int64_t kFewRows = 4, kFewDepth = 128;        // up to these B is read once, from memory: panels pass through L1
+constexpr double kTaskBytes = 64 << 10;                 // of such a B, the least that is worth a task of its own
 constexpr double kTaskFlops = 1e6;                      // the least that is worth a task of its own, 5 us
 constexpr double kLongTask = 100e6;                     // from here on two tasks a thread, lest one wait for the other
 constexpr int64_t kStreamFrom = 8 << 20;                // bytes of a C that no cache keeps until it is read
@@ -127,10 +129,14 @@ bool reads_directly(const MatMul<T>& p, int64_t rows) {
   return rows <= kDirectRows && p.b_col == 1 && p.n % kNativeLanes<T> == 0 && p.k <= kDirectDepth;
 }
 
+// Whether the product is bound by reading B, as when one token is decoded.
+template <class T>
+bool reads_once(const MatMul<T>& p) { return p.m <= kFewRows && !reads_directly(p, p.m); }
+
 // Equal k blocks of at most kMostDepth.
 template <class T>
 int64_t depth_of(const MatMul<T>& p) {
-  const int64_t blocks = (p.k + kMostDepth - 1) / kMostDepth;
+  const int64_t most = reads_once(p) ? kFewDepth : kMostDepth, blocks = (p.k + most - 1) / most;
   return ((p.k + blocks - 1) / blocks + 7) / 8 * 8;
 }
 
@@ -164,7 +170,8 @@ struct Split {
 template <class T>
 Split split(const MatMul<T>& p) {
   const double work = 2.0 * double(p.m) * double(p.n) * double(p.k) * (sizeof(T) / 4);
-  const int64_t tasks = std::clamp<int64_t>(int64_t(work / kTaskFlops), 1, (work > kLongTask * threads() ? 2 : 1) * threads());
+  const double worth = reads_once(p) ? double(p.n) * double(p.k) * sizeof(T) / kTaskBytes : work / kTaskFlops;
+  const int64_t tasks = std::clamp<int64_t>(int64_t(worth), 1, (work > kLongTask * threads() ? 2 : 1) * threads());
   const int64_t most_blocks = (p.m + kRows - 1) / kRows, most_groups = (p.n + kNativeLanes<T> - 1) / kNativeLanes<T>;
   const double read = p.a_col == 1 ? 1 : 3, packing = reads_directly(p, p.m) ? 1 : p.b_col == 1 ? 2 : 3;
   Split best{1, 1};
@@ -194,7 +201,7 @@ void multiply(const MatMul<T>& p) {
     const int64_t block = task % s.blocks, group = task / s.blocks;
     const int64_t row = part(tiles, block, s.blocks) * kRows, end = std::min(p.m, part(tiles, block + 1, s.blocks) * kRows);
     const int64_t first = part(vectors, group, s.groups), count = part(vectors, group + 1, s.groups) - first;
-    const int64_t parts = (count + kTogether - 1) / kTogether;
+    const int64_t together = reads_once(p) ? kVectors : kTogether, parts = (count + together - 1) / together;
     for (int64_t i = 0; i < parts; ++i)
       multiply_columns(p, row, end, Columns<T>{(first + part(count, i, parts)) * n,
                                                std::min(p.n, (first + part(count, i + 1, parts)) * n)});

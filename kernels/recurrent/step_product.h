@@ -29,8 +29,9 @@ constexpr int kTileRows = HWY_TARGET == HWY_AVX3 ? 8 : 6;  // twice as many accu
 
 template <class T>
 struct Packed {
-  const T* panels;
+  const T* panels;         // or null: read in place, from `rows`
   int64_t depth, width;
+  Matrix<const T> rows{};  // [width, depth]
 };
 
 constexpr int64_t kSerialPack = 1 << 15;  // elements; below that, threads cost more than they save
@@ -66,6 +67,13 @@ Packed<T> pack_transposed(const Matrix<const T>& w, int slot) {
         for (int64_t i = k; i < std::min(k + kTile, w.columns); ++i)
           out[i * kPanel<T> + j] = j < n ? w.row(column + j)[i] : T(0);
   });
+}
+
+// The same for a single step, which packing would double: w stays where it is.
+template <class T>
+Packed<T> transposed_for(int64_t steps, const Matrix<const T>& w, int slot) {
+  if (steps > 1) return pack_transposed(w, slot);
+  return {nullptr, w.columns, w.rows, w};
 }
 
 template <class T>
@@ -136,11 +144,24 @@ void multiply_some(const Step<T>& s, int r, int rows, int64_t begin, int64_t end
   multiply_rows<Rows>(s, r, begin, end);
 }
 
+// The rows of `out` are evenly spaced: there is one step.
+template <class T>
+void multiply_in_place(const Packed<T>& m, int rows, const T* const* x, const T* const* start, const T* bias, T* const* out) {
+  T* in = scratch<T>(size_t(rows * m.depth), kInputs);
+  for (int r = 0; r < rows; ++r) {
+    std::copy_n(x[r], m.depth, in + r * m.depth);
+    for (int64_t j = 0; j < m.width; ++j) out[r][j] = start[r][j] + bias[j];
+  }
+  cpu::matmul<T>({.m = rows, .n = m.width, .k = m.depth, .a = in, .a_row = m.depth, .a_col = 1, .b = m.rows.data, .b_row = 1,
+                  .b_col = m.rows.stride, .c = out[0], .c_row = rows > 1 ? out[1] - out[0] : m.width, .accumulate = true});
+}
+
 // `start` and `bias` may not be null: give rows of zeros. `out` may be `start`, not x. `next`: where the next step's start
 // lies from this one's, in elements.
 template <class T>
 void multiply(const Packed<T>& m, int rows, const T* const* x, const T* const* start, const T* bias, T* const* out,
               int64_t next = 0) {
+  if (!m.panels) return multiply_in_place(m, rows, x, start, bias, out);
   for (int64_t column = 0; column < m.width; column += kPanel<T>) {
     const Step<T> s{m.panels + column * m.depth, m.depth, column, m.width - column, x, start, bias, out, next};
     int64_t begin = 0;
