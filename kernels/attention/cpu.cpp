@@ -1,6 +1,8 @@
 // Queries lie in lanes: scores are kept transposed, [key][query], so that the softmax runs down columns and weights
 // are at once the k-major operand of the product with V. A stripe of 32 queries meets keys in blocks of 64, in order. Few
 // queries (decoding) go one by one, with keys and head_dim in lanes: other products, the same chains, the same bits.
+// Each head's keys and values are copied side by side first: in rows that are a power of two apart they would push each
+// other out of the first-level cache.
 #include "kernels/attention/attention.h"
 
 #include <algorithm>
@@ -24,7 +26,13 @@ namespace {
 constexpr int64_t kKeys = 64;      // a block of keys
 constexpr int64_t kStripe = 32;    // queries of one task
 constexpr int64_t kFew = 4;        // up to these many queries go one by one
-enum Slot { kQueries, kScores, kSums, kAdjoints, kSlopes, kQueryGradients, kPacked };
+enum Slot { kQueries, kScores, kSums, kAdjoints, kSlopes, kQueryGradients, kPacked, kHeads };
+
+// Rows [0, count) of `dim` columns, side by side.
+template <class T>
+void copy_rows(const Sequence<const T>& x, int64_t b, int64_t column, int64_t begin, int64_t count, int64_t dim, T* out) {
+  for (int64_t i = 0; i < count; ++i) std::copy_n(x.row(b, begin + i) + column, dim, out + i * dim);
+}
 
 template <class T>
 int64_t first_key(const Attention<T>& a, int64_t b, int64_t t) { return a.first ? a.first[b * a.q.length + t] : 0; }
@@ -82,19 +90,17 @@ void gather(const Sequence<const T>& x, const Stripe<T>& at, int64_t column, int
 
 // out[key][lane] = sum_d x[key][d] lanes[d][lane]
 template <class T>
-void products_with(const Sequence<const T>& x, int64_t b, int64_t column, int64_t begin, int64_t end, int64_t dim,
-                   const T* lanes, T* out) {
-  tile::multiply<T>({.a = x.row(b, begin) + column, .a_row = x.stride, .a_col = 1, .depth = dim, .b = lanes, .b_row = kStripe,
-                     .c = out, .c_row = kStripe, .width = kStripe, .from_c = false, .bias = nullptr},
+void products_with(const T* x, int64_t begin, int64_t end, int64_t dim, const T* lanes, T* out) {
+  tile::multiply<T>({.a = x + begin * dim, .a_row = dim, .a_col = 1, .depth = dim, .b = lanes, .b_row = kStripe, .c = out,
+                     .c_row = kStripe, .width = kStripe, .from_c = false, .bias = nullptr},
                     end - begin);
 }
 
 // sum[d][lane] += sum_key x[key][d] weight[key][lane]
 template <class T>
-void add_weighted(const Sequence<const T>& x, int64_t b, int64_t column, int64_t begin, int64_t end, int64_t dim,
-                  const T* weight, T* sum) {
-  tile::multiply<T>({.a = x.row(b, begin) + column, .a_row = 1, .a_col = x.stride, .depth = end - begin, .b = weight,
-                     .b_row = kStripe, .c = sum, .c_row = kStripe, .width = kStripe, .from_c = true, .bias = nullptr},
+void add_weighted(const T* x, int64_t begin, int64_t end, int64_t dim, const T* weight, T* sum) {
+  tile::multiply<T>({.a = x + begin * dim, .a_row = 1, .a_col = dim, .depth = end - begin, .b = weight, .b_row = kStripe,
+                     .c = sum, .c_row = kStripe, .width = kStripe, .from_c = true, .bias = nullptr},
                     dim);
 }
 
@@ -144,7 +150,7 @@ void soften(const Stripe<T>& at, int64_t lane, int64_t begin, int64_t end, T sca
 }
 
 template <class T>
-void forward_stripe(const Attention<T>& a, const Stripe<T>& at) {
+void forward_stripe(const Attention<T>& a, const Stripe<T>& at, const T* keys, const T* values) {
   const int64_t dim = a.head_dim;
   T* queries = scratch<T>(size_t(dim * kStripe), kQueries);
   T* scores = scratch<T>(size_t(kKeys * kStripe), kScores);
@@ -155,12 +161,12 @@ void forward_stripe(const Attention<T>& a, const Stripe<T>& at) {
   std::fill_n(greatest, kStripe, kLowest<T>);
   std::fill_n(totals, kStripe, T(0));
   for_blocks(at, [&](int64_t begin, int64_t end) {
-    products_with(a.k, at.b, at.key, begin, end, dim, queries, scores);
+    products_with(keys, begin, end, dim, queries, scores);
     for (int64_t lane = 0; lane < kStripe; lane += kLanes<T>) {
       if (at.all_see(begin, end)) soften<true>(at, lane, begin, end, a.scale, dim, scores, sums, greatest, totals);
       else soften<false>(at, lane, begin, end, a.scale, dim, scores, sums, greatest, totals);
     }
-    add_weighted(a.v, at.b, at.key, begin, end, dim, scores, sums);
+    add_weighted(values, begin, end, dim, scores, sums);
   });
   for (int64_t d = 0; d < dim; ++d)
     for (int64_t lane = 0; lane < kStripe; lane += kLanes<T>)
@@ -222,11 +228,20 @@ void forward(const Attention<T>& a) {
     });
     return;
   }
-  const int64_t stripes = (a.q.length + kStripe - 1) / kStripe;
+  const int64_t stripes = (a.q.length + kStripe - 1) / kStripe, dim = a.head_dim, size = a.k.length * dim;
+  const int64_t pairs = a.q.batch * a.kv_heads;
+  T* heads = scratch<T>(size_t(2 * pairs * size), kHeads);  // k, then v: [batch][kv_head][key][head_dim]
+  parallel_for(pairs, [&](int64_t i) {
+    const int64_t b = i / a.kv_heads, column = i % a.kv_heads * dim, count = past_key(a, b, a.q.length - 1);
+    copy_rows(a.k, b, column, 0, count, dim, heads + i * size);
+    copy_rows(a.v, b, column, 0, count, dim, heads + (pairs + i) * size);
+  });
   parallel_for(a.q.batch * a.heads * stripes, [&](int64_t i) {
-    const int64_t row = i / stripes;
-    for_stripes(a, row / a.heads, row % a.heads, i % stripes * kStripe,
-                [&](const Stripe<T>& at) { forward_stripe(a, at); });
+    const int64_t row = i / stripes, b = row / a.heads, head = row % a.heads;
+    const int64_t pair = b * a.kv_heads + head / (a.heads / a.kv_heads);
+    for_stripes(a, b, head, i % stripes * kStripe, [&](const Stripe<T>& at) {
+      forward_stripe<T>(a, at, heads + pair * size, heads + (pairs + pair) * size);
+    });
   });
 }
 
@@ -236,13 +251,17 @@ void forward(const Attention<T>& a) {
 template <class T>
 struct Adjoints {
   T *queries, *adjoints;   // q and dy, [head_dim][lane]
+  T *query_rows, *adjoint_rows;  // the same, [lane][head_dim]
   T *weights, *slopes;     // p and ds of a block, [key][lane]
   T* gradients;            // dq, [head_dim][lane]
   alignas(64) T lse[kStripe], delta[kStripe];
 
   Adjoints(const Attention<T>& a, const Stripe<T>& at) {
     const size_t lanes = size_t(a.head_dim * kStripe);
-    queries = scratch<T>(lanes, kQueries), adjoints = scratch<T>(lanes, kAdjoints);
+    queries = scratch<T>(2 * lanes, kQueries), adjoints = scratch<T>(2 * lanes, kAdjoints);
+    query_rows = queries + lanes, adjoint_rows = adjoints + lanes;
+    copy_rows(a.q, at.b, at.query, at.first, at.count, a.head_dim, query_rows);
+    copy_rows(a.dy, at.b, at.query, at.first, at.count, a.head_dim, adjoint_rows);
     weights = scratch<T>(size_t(kKeys * kStripe), kScores), slopes = scratch<T>(size_t(kKeys * kStripe), kSlopes);
     gradients = scratch<T>(lanes, kQueryGradients);
     gather(a.q, at, at.query, a.head_dim, queries);
@@ -276,46 +295,64 @@ void slopes_of(const Stripe<T>& at, int64_t begin, int64_t end, T scale, const A
     }
 }
 
-// sum[key][d] += sum_lane weight[key][lane] x[lane][d]
+// sum[key][d] += sum_lane weight[key][lane] x[lane][d] over `count` lanes
 template <class T>
-void add_outer(const T* weight, const Sequence<const T>& x, const Stripe<T>& at, int64_t begin, int64_t end, int64_t dim,
-               const Sequence<T>& sum) {
-  tile::multiply<T>({.a = weight, .a_row = kStripe, .a_col = 1, .depth = at.count, .b = x.row(at.b, at.first) + at.query,
-                     .b_row = x.stride, .c = sum.row(at.b, begin) + at.key, .c_row = sum.stride, .width = dim,
-                     .from_c = true, .bias = nullptr},
+void add_outer(const T* weight, const T* x, int64_t count, int64_t begin, int64_t end, int64_t dim, T* sum) {
+  tile::multiply<T>({.a = weight, .a_row = kStripe, .a_col = 1, .depth = count, .b = x, .b_row = dim, .c = sum + begin * dim,
+                     .c_row = dim, .width = dim, .from_c = true, .bias = nullptr},
                     end - begin);
 }
 
+// One head's keys and values, and their gradients, side by side.
 template <class T>
-void backward_stripe(const Attention<T>& a, const Stripe<T>& at) {
+struct Head {
+  T *k, *v, *dk, *dv;
+};
+
+template <class T>
+void add_rows(const T* rows, const Sequence<T>& sum, int64_t b, int64_t column, int64_t begin, int64_t count, int64_t dim) {
+  for (int64_t i = 0; i < count; ++i) {
+    T* row = sum.row(b, begin + i) + column;
+    for (int64_t d = 0; d < dim; d += kLanes<T>)
+      store(row + d, load(row + d, dim - d) + load(rows + i * dim + d, dim - d), dim - d);
+  }
+}
+
+template <class T>
+void backward_stripe(const Attention<T>& a, const Stripe<T>& at, const Head<T>& of) {
   const int64_t dim = a.head_dim;
   const Adjoints<T> with(a, at);
   for_blocks(at, [&](int64_t begin, int64_t end) {
-    products_with(a.k, at.b, at.key, begin, end, dim, with.queries, with.weights);
-    products_with(a.v, at.b, at.key, begin, end, dim, with.adjoints, with.slopes);
+    products_with<T>(of.k, begin, end, dim, with.queries, with.weights);
+    products_with<T>(of.v, begin, end, dim, with.adjoints, with.slopes);
     if (at.all_see(begin, end)) slopes_of<true>(at, begin, end, a.scale, with);
     else slopes_of<false>(at, begin, end, a.scale, with);
-    if (a.dv) add_outer(with.weights, a.dy, at, begin, end, dim, a.dv);
-    if (a.dk) add_outer(with.slopes, a.q, at, begin, end, dim, a.dk);
-    if (a.dq) add_weighted(a.k, at.b, at.key, begin, end, dim, with.slopes, with.gradients);
+    if (a.dv) add_outer<T>(with.weights, with.adjoint_rows, at.count, begin, end, dim, of.dv);
+    if (a.dk) add_outer<T>(with.slopes, with.query_rows, at.count, begin, end, dim, of.dk);
+    if (a.dq) add_weighted<T>(of.k, begin, end, dim, with.slopes, with.gradients);
   });
   if (!a.dq) return;
   T* rows = scratch<T>(size_t(kStripe * dim), kSums);
   transpose(with.gradients, kStripe, dim, at.count, rows, dim);
-  for (int64_t i = 0; i < at.count; ++i) {
-    T* dq = a.dq.row(at.b, at.first + i) + at.query;
-    for (int64_t d = 0; d < dim; d += kLanes<T>)
-      store(dq + d, load(dq + d, dim - d) + load(rows + i * dim + d, dim - d), dim - d);
-  }
+  add_rows(rows, a.dq, at.b, at.query, at.first, at.count, dim);
 }
 
 template <class T>
 void backward(const Attention<T>& a) {
   const int64_t each = a.heads / a.kv_heads, stripes = (a.q.length + kStripe - 1) / kStripe;
+  const int64_t dim = a.head_dim, size = a.k.length * dim;
   parallel_for(a.q.batch * a.kv_heads, [&](int64_t i) {
-    for (int64_t head = i % a.kv_heads * each; head < (i % a.kv_heads + 1) * each; ++head)
+    const int64_t b = i / a.kv_heads, group = i % a.kv_heads, count = past_key(a, b, a.q.length - 1);
+    T* memory = scratch<T>(size_t(4 * size), kHeads);
+    const Head<T> of{memory, memory + size, memory + 2 * size, memory + 3 * size};
+    copy_rows(a.k, b, group * dim, 0, count, dim, of.k);
+    copy_rows(a.v, b, group * dim, 0, count, dim, of.v);
+    std::fill_n(of.dk, 2 * size, T(0));
+    for (int64_t head = group * each; head < (group + 1) * each; ++head)
       for (int64_t stripe = 0; stripe < stripes; ++stripe)
-        for_stripes(a, i / a.kv_heads, head, stripe * kStripe, [&](const Stripe<T>& at) { backward_stripe(a, at); });
+        for_stripes(a, b, head, stripe * kStripe, [&](const Stripe<T>& at) { backward_stripe(a, at, of); });
+    if (a.dk) add_rows(of.dk, a.dk, b, group * dim, 0, count, dim);
+    if (a.dv) add_rows(of.dv, a.dv, b, group * dim, 0, count, dim);
   });
 }
 
