@@ -118,6 +118,28 @@ Var LanguageModel::through(Pass& pass, const Block& block, const Var& x, MixerSt
   return joined(pass, y, block.mlp->forward(pass, normed));
 }
 
+// Forward without a tape; backward does it again, with one, and the same random numbers.
+Var LanguageModel::recomputed(Pass& pass, const Block& block, const Var& x, MixerState& state,
+                              const Stretch& at) const {
+  MixerState before;
+  for (const Var& tensor : state) before.push_back(tensor.detach());
+  Pass again = pass;
+  again.readings = nullptr;
+  pass.tape = nullptr;
+  const Var y = through(pass, block, x.detach(), state, at);
+  pass.tape = again.tape;
+  const Tape::Scope in_block(pass.tape, block.name);
+  return record("recompute", y.value(), {x}, [=, this, &block](const Adjoints& g) {
+    Tape tape;
+    Pass inner = again;
+    inner.tape = &tape;
+    MixerState from = before;
+    const Var input = tape.leaf(x.value());
+    watch(input, [&](const Tensor& dx) { g.give(0, dx.clone()); });
+    tape.backward({{through(inner, block, input, from, at), g.out(0)}});
+  });
+}
+
 // Whether the first mixer's input is a row of the embedding, and tokens are enough more than symbols.
 bool LanguageModel::looks_up(int64_t tokens) const {
   return embedding_ && !blocks_.empty() && !blocks_[0].norm.weight && !positions_ && tokens >= 2 * vocabulary_;
@@ -203,11 +225,13 @@ Var LanguageModel::forward(Pass& pass, const Tokens& tokens, State& state, const
 
   const Stretch at{tokens.resets, next_positions(tokens, state)};
   Stretch first = at;
-  if (looks_up(shape[0] * shape[1]) && !hidden) first.ids = tokens.ids, first.table = use(pass, *embedding_);
+  if (looks_up(shape[0] * shape[1]) && !hidden && !pass.recompute) first.ids = tokens.ids, first.table = use(pass, *embedding_);
   Var x = embedded(pass, tokens, at.positions);
   show("embed", x);
   for (size_t i = 0; i < blocks_.size(); ++i) {
-    x = through(pass, blocks_[i], x, state.blocks[i], i == 0 ? first : at);
+    const bool anew = pass.recompute && x.tape();
+    x = anew ? recomputed(pass, blocks_[i], x, state.blocks[i], at)
+             : through(pass, blocks_[i], x, state.blocks[i], i == 0 ? first : at);
     show("layers." + std::to_string(i), x);
   }
   x = normalised(pass, final_norm_, "norm", x);

@@ -64,6 +64,7 @@ class LanguageModel : public Model {
   Var mixed(Pass& pass, const Block& block, const Var& x, MixerState& state, const Stretch& at) const;
   Var output(Pass& pass, const Block& block, const Var& y) const;
   Var joined(Pass& pass, const Var& x, Var branch) const;
+  Var recomputed(Pass& pass, const Block& block, const Var& x, MixerState& state, const Stretch& at) const;
   Var through(Pass& pass, const Block& block, const Var& x, MixerState& state, const Stretch& at) const;
 
   ParameterList parameters_;

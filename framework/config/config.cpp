@@ -88,6 +88,7 @@ void TrainingConfig::fields(Fields& f) {
   f("context_length", context_length, "tokens a sequence", count_range(1));
   f("clip_norm", clip_norm, "largest global norm of the gradient; 0: no clipping", at_least(0));
   f("accumulate", accumulate, "passes whose gradients are averaged into one step", size_range());
+  f("recompute", recompute, "keep only the blocks' inputs for backward and compute the rest anew: less memory, a third more time, the same bits");
   f("z_loss", z_loss,
     "weight of the mean of log(Z)^2, Z the softmax's normaliser, added to the loss that is trained on (PaLM: "
     "1e-4); the losses told are without it",

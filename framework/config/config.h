@@ -58,6 +58,7 @@ struct ScheduleConfig : Options {
 
 struct TrainingConfig : Options {
   int64_t steps = 1000, batch_size = 8, context_length = 256, accumulate = 1;
+  bool recompute = false;
   double clip_norm = 1, z_loss = 0;
   std::string state = "reset";
   void fields(Fields& f) override;

@@ -30,6 +30,7 @@ struct Pass {
   uint64_t seed = 0;         // of the run
   uint64_t step = 0;         // keys the random streams of this pass
   uint64_t next_stream = 0;  // streams drawn so far in this pass
+  bool recompute = false;    // blocks keep their inputs only; backward computes the rest anew
   Readings* readings = nullptr;  // where parts of the model tell numbers of themselves; null: nobody asks
   Random stream(std::string_view purpose) { return Random(seed, purpose, step, next_stream++); }
 };

@@ -108,6 +108,7 @@ Trainer::Sums Trainer::accumulate_gradients(bool require_finite) {
     tape.profile(profile_);
     tape.require_finite(require_finite);
     Pass pass{.tape = &tape, .training = true, .seed = uint64_t(config_.seed), .step = uint64_t(step_ * parts + micro)};
+    pass.recompute = config_.training.recompute;
     pass.readings = &sums.readings;
     State state;
     if (t.state == "carry" && batches_.continues(step_, micro)) state = sums.state;
