@@ -32,25 +32,27 @@ LagProfile lag_profile(Model& model, const Tensor& ids, const Tensor& labels, in
                std::to_string(length - 1));
   const Tensor scored = last_labels(labels);
   LagProfile profile;
-  profile.embedding = Tensor::empty({probes, lags + 1}, DType::f64);
   for (int64_t first = 0; first < probes; first += rows_at_once) {
     const int64_t count = std::min(rows_at_once, probes - first);
     const Backsweep sweep = backsweep(model, some_rows(ids, first, count), some_rows(scored, first, count));
-    const int64_t states = int64_t(sweep.states.size());
+    const int64_t places = int64_t(sweep.places.size()), states = int64_t(sweep.states.size());
     if (sweep.places.empty() || sweep.places[0] != "embed")
       check.fail("the model shows no \"embed\" of its stream, whose adjoint is wanted");
     if (first == 0) {
-      profile.states = sweep.states;
+      profile.places = sweep.places, profile.states = sweep.states;
+      profile.stream = Tensor::empty({places, probes, lags + 1}, DType::f64);
       profile.state = Tensor::empty({states, probes, lags + 1}, DType::f64);
     }
-    for (int64_t b = 0; b < count; ++b) {
-      by_lag(sweep.stream.data<double>() + b * length, length - 1,
-             profile.embedding.data<double>() + (first + b) * (lags + 1), lags);
-      for (int64_t s = 0; s < states; ++s)
-        by_lag(sweep.state.data<double>() + (s * count + b) * length, length - 1,
-               profile.state.data<double>() + (s * probes + first + b) * (lags + 1), lags);
-    }
+    const auto gather = [&](const Tensor& from, int64_t series, const Tensor& to) {
+      for (int64_t s = 0; s < series; ++s)
+        for (int64_t b = 0; b < count; ++b)
+          by_lag(from.data<double>() + (s * count + b) * length, length - 1,
+                 to.data<double>() + (s * probes + first + b) * (lags + 1), lags);
+    };
+    gather(sweep.stream, places, profile.stream);
+    gather(sweep.state, states, profile.state);
   }
+  profile.embedding = some_rows(profile.stream, 0, 1).reshape({probes, lags + 1});
   profile.memory = fit_memory(profile.embedding);
   return profile;
 }

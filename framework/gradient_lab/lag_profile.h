@@ -8,7 +8,9 @@
 namespace adder::lab {
 
 struct LagProfile {
-  Tensor embedding;                 // (probes, lags + 1): log10 |d loss_t / d e_{t-k}|
+  std::vector<std::string> places;  // of the residual stream: "embed", "layers.0", …, "final"
+  Tensor stream;                    // (places, probes, lags + 1): log10 |d loss_t / d stream at t - k|
+  Tensor embedding;                 // (probes, lags + 1): log10 |d loss_t / d e_{t-k}|, the first of them
   std::vector<std::string> states;  // "blocks.0.mixer.h"
   Tensor state;                     // (states, probes, lags + 1): log10 |d loss_t / d state after t - k|; NaN at lag 0
   MemoryLength memory;              // of the embedding's profile
