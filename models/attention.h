@@ -32,6 +32,7 @@ class Attention : public Mixer {
   // k, v (B, C, G dh): keys, turned already, and values of the tokens that may still be seen; count int32 (B): the
   // rows of them that are in use.
   std::vector<std::string> state_names() const override { return {"k", "v", "count"}; }
+  std::vector<std::string> recurrent_names() const override { return {}; }
   bool bounded_state() const override { return window_ > 0; }
 
  private:

@@ -7,6 +7,11 @@
 #include "framework/ops/view.h"
 
 namespace adder {
+namespace {
+
+enum Gate { kReset, kKeep, kCandidate };
+
+}  // namespace
 
 void GruOptions::fields(Fields& f) {
   f("d_hidden", d_hidden, "width of the hidden state; 0: d_model", size_range(0));
@@ -26,13 +31,22 @@ Gru::Gru(const ModelConfig& config, const GruOptions& o, const ParameterScope& s
 }
 
 Var Gru::forward(Pass& pass, const Var& x, MixerState& state, const Stretch& at) const {
-  if (!fused_) return output_projection(pass, p_, step_by_step(pass, x, state, at.resets));
-  if (!recurrence_.sequential(x))
-    return output_projection(pass, p_, recurrence_.forward(pass, p_, x, state, at.resets));
+  return output_projection(pass, p_, hidden_states(pass, x, state, at));
+}
+
+Decay Gru::decay(Pass& pass, const Var& x, const MixerState& state, const Stretch& at) const {
+  MixerState after = state;
+  const Var y = hidden_states(pass, x, after, at), h0 = state.empty() ? Var() : state[0];
+  return {.log_abs = log_gate(pass, p_, kKeep, x, y, h0), .whole = false};
+}
+
+Var Gru::hidden_states(Pass& pass, const Var& x, MixerState& state, const Stretch& at) const {
+  if (!fused_) return step_by_step(pass, x, state, at.resets);
+  if (!recurrence_.sequential(x)) return recurrence_.forward(pass, p_, x, state, at.resets);
   const auto r = ops::gru(input_projection(pass, p_, x, at), use(pass, *p_.weight_hh), use(pass, *p_.bias_hh),
                           state.empty() ? Var() : state[0], at.resets);
   state = {r.last};
-  return output_projection(pass, p_, r.y);
+  return r.y;
 }
 
 // h_t = n + z (h_{t-1} - n)

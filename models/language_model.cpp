@@ -107,10 +107,21 @@ Var LanguageModel::joined(Pass& pass, const Var& x, Var branch) const {
   return residual_ ? ops::add(x, branch) : branch;
 }
 
+void LanguageModel::tell_decay(Decays& decays, const Block& block, const Var& x, const MixerState& state,
+                               const Stretch& at) const {
+  Pass aside;
+  MixerState values;
+  for (const Var& tensor : state) values.push_back(tensor.detach());
+  const Decay decay = block.mixer->decay(aside, x.detach(), values, {at.resets, at.positions});
+  if (decay.log_abs.defined()) decays[block.name] = decay;
+}
+
 Var LanguageModel::through(Pass& pass, const Block& block, const Var& x, MixerState& state,
                            const Stretch& at) const {
   const Tape::Scope in_block(pass.tape, block.name);
-  const Var mixed_x = mixed(pass, block, normalised(pass, block.norm, "norm", x), state, at);
+  const Var normed_x = normalised(pass, block.norm, "norm", x);
+  if (pass.decays) tell_decay(*pass.decays, block, normed_x, state, at);
+  const Var mixed_x = mixed(pass, block, normed_x, state, at);
   const Var y = joined(pass, x, output(pass, block, mixed_x));
   if (!block.mlp) return y;
   const Var normed = normalised(pass, block.mlp_norm, "mlp_norm", y);
@@ -124,7 +135,7 @@ Var LanguageModel::recomputed(Pass& pass, const Block& block, const Var& x, Mixe
   MixerState before;
   for (const Var& tensor : state) before.push_back(tensor.detach());
   Pass again = pass;
-  again.readings = nullptr;
+  again.readings = nullptr, again.decays = nullptr;
   pass.tape = nullptr;
   const Var y = through(pass, block, x.detach(), state, at);
   pass.tape = again.tape;
@@ -219,7 +230,7 @@ Var LanguageModel::forward(Pass& pass, const Tokens& tokens, State& state, const
   const Shape shape = batch_and_length(tokens);
   if (tokens.resets.defined()) check("resets", tokens.resets, {shape[0], shape[1]});
   ready(state);
-  const auto show = [&](const std::string& name, const Var& x) {
+  const auto show = [&](const std::string& name, Var& x) {
     if (hidden) hidden(name, x);
   };
 
@@ -240,14 +251,20 @@ Var LanguageModel::forward(Pass& pass, const Tokens& tokens, State& state, const
   return ops::linear(x, use(pass, *head_), use_if(pass, head_bias_));
 }
 
-std::vector<std::vector<std::string>> LanguageModel::state_names() const {
+std::vector<std::vector<std::string>> LanguageModel::full_names(bool recurrent) const {
   std::vector<std::vector<std::string>> names;
   for (const Block& block : blocks_) {
     names.emplace_back();
-    for (const auto& name : block.mixer->state_names()) names.back().push_back(block.name + ".mixer." + name);
+    for (const auto& name : recurrent ? block.mixer->recurrent_names() : block.mixer->state_names())
+      names.back().push_back(block.name + ".mixer." + name);
   }
   return names;
 }
+
+std::vector<std::vector<std::string>> LanguageModel::state_names() const {
+  return full_names(false);
+}
+std::vector<std::vector<std::string>> LanguageModel::recurrent_names() const { return full_names(true); }
 
 bool LanguageModel::bounded_state() const {
   if (positions_) return false;

@@ -36,6 +36,7 @@ class LanguageModel : public Model {
   // (B, L, D): "embed" before block 0, "layers.<i>" after block i, "final" after the last norm, if there is one.
   Var forward(Pass& pass, const Tokens& tokens, State& state, const HiddenSink& hidden = nullptr) override;
   std::vector<std::vector<std::string>> state_names() const override;
+  std::vector<std::vector<std::string>> recurrent_names() const override;
   bool bounded_state() const override;
 
  private:
@@ -54,6 +55,7 @@ class LanguageModel : public Model {
   };
   Norm declare_norm(const ParameterScope& scope) const;
   Block declare_block(const ModelConfig& config, int64_t i, const MakeMixer& make_mixer);
+  std::vector<std::vector<std::string>> full_names(bool recurrent) const;
   void ready(State& state) const;
   Shape batch_and_length(const Tokens& tokens) const;
   Tensor next_positions(const Tokens& tokens, State& state) const;
@@ -65,6 +67,7 @@ class LanguageModel : public Model {
   Var output(Pass& pass, const Block& block, const Var& y) const;
   Var joined(Pass& pass, const Var& x, Var branch) const;
   Var recomputed(Pass& pass, const Block& block, const Var& x, MixerState& state, const Stretch& at) const;
+  void tell_decay(Decays& decays, const Block& block, const Var& x, const MixerState& state, const Stretch& at) const;
   Var through(Pass& pass, const Block& block, const Var& x, MixerState& state, const Stretch& at) const;
 
   ParameterList parameters_;

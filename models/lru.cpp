@@ -51,6 +51,14 @@ Lru::Lru(const ModelConfig& config, const LruOptions& o, const ParameterScope& s
   D_ = &scope.add_without_decay("D", {E}, init::normal(1));
 }
 
+Decay Lru::decay(Pass&, const Var& x, const MixerState&, const Stretch&) const {
+  const int64_t N = nu_log_->value.dim(0);
+  Decay decay{.log_abs = Tensor::empty({x.dim(0), x.dim(1), N}, DType::f64), .each = 2};
+  for (int64_t i = 0; i < decay.log_abs.size(); ++i)
+    decay.log_abs.data<double>()[i] = -std::exp(nu_log_->value.item(i % N));
+  return decay;
+}
+
 Var Lru::forward(Pass& pass, const Var& x, MixerState& state, const Stretch& at) const {
   const Var size = ops::exp(ops::neg_exp(use(pass, *nu_log_))), phase = ops::exp(use(pass, *theta_log_));
   const Var gamma = ops::exp(use(pass, *gamma_log_));

@@ -22,6 +22,7 @@ class Lru : public Mixer {
 
   Var forward(Pass& pass, const Var& x, MixerState& state, const Stretch& at) const override;
   std::vector<std::string> state_names() const override { return {"re", "im"}; }  // (B, N) each
+  Decay decay(Pass& pass, const Var& x, const MixerState& state, const Stretch& at) const override;
 
  private:
   Parameter *nu_log_, *theta_log_, *gamma_log_;  // (N)

@@ -60,14 +60,23 @@ Lstm::Lstm(const ModelConfig& config, const LstmOptions& o, const ParameterScope
 }
 
 Var Lstm::forward(Pass& pass, const Var& x, MixerState& state, const Stretch& at) const {
-  if (!fused_) return output_projection(pass, p_, step_by_step(pass, x, state, at.resets));
-  if (!recurrence_.sequential(x))
-    return output_projection(pass, p_, recurrence_.forward(pass, p_, x, state, at.resets));
+  return output_projection(pass, p_, hidden_states(pass, x, state, at));
+}
+
+Decay Lstm::decay(Pass& pass, const Var& x, const MixerState& state, const Stretch& at) const {
+  MixerState after = state;
+  const Var y = hidden_states(pass, x, after, at), h0 = state.empty() ? Var() : state[0];
+  return {.log_abs = log_gate(pass, p_, kForget, x, y, h0), .whole = false};
+}
+
+Var Lstm::hidden_states(Pass& pass, const Var& x, MixerState& state, const Stretch& at) const {
+  if (!fused_) return step_by_step(pass, x, state, at.resets);
+  if (!recurrence_.sequential(x)) return recurrence_.forward(pass, p_, x, state, at.resets);
   const bool fresh = state.empty();
   const auto r = ops::lstm(input_projection(pass, p_, x, at), use(pass, *p_.weight_hh), use(pass, *p_.bias_hh),
                            fresh ? Var() : state[0], fresh ? Var() : state[1], at.resets);
   state = {r.h, r.c};
-  return output_projection(pass, p_, r.y);
+  return r.y;
 }
 
 Var Lstm::step_by_step(Pass& pass, const Var& x, MixerState& state, const Tensor& resets) const {

@@ -26,8 +26,11 @@ class Lstm : public Mixer {
 
   Var forward(Pass& pass, const Var& x, MixerState& state, const Stretch& at) const override;
   std::vector<std::string> state_names() const override { return {"h", "c"}; }  // (B, H) each
+  // The cell path alone: f_t; the gates read the state, too.
+  Decay decay(Pass& pass, const Var& x, const MixerState& state, const Stretch& at) const override;
 
  private:
+  Var hidden_states(Pass& pass, const Var& x, MixerState& state, const Stretch& at) const;
   Var step_by_step(Pass& pass, const Var& x, MixerState& state, const Tensor& resets) const;
 
   int64_t hidden_;

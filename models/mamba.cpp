@@ -5,7 +5,6 @@
 
 #include "framework/core/error.h"
 #include "framework/ops/activation.h"
-#include "framework/ops/causal_conv1d.h"
 #include "framework/ops/linear.h"
 #include "framework/ops/selective_scan.h"
 #include "framework/ops/view.h"
@@ -84,11 +83,36 @@ Mamba::Selected Mamba::selected(Pass& pass, const Var& u) const {
   return s;
 }
 
+std::vector<Var> Mamba::u_and_z(Pass& pass, const Var& x) const {
+  return ops::split(ops::linear(x, use(pass, *in_proj_), use_if(pass, in_proj_bias_)), {channels_, channels_});
+}
+
+ops::ConvResult Mamba::convolved(Pass& pass, const Var& u, const MixerState& state,
+                                         const Tensor& resets) const {
+  const Var window = state.empty() ? Var() : state[0];
+  return ops::causal_conv1d(u, use(pass, *conv1d_), use_if(pass, conv1d_bias_), window, resets, true);
+}
+
+Decay Mamba::decay(Pass& pass, const Var& x, const MixerState& state, const Stretch& at) const {
+  const Var u = convolved(pass, u_and_z(pass, x)[0], state, at.resets).y;
+  const Tensor delta = selected(pass, u).delta.value();
+  const Tensor log_abs = Tensor::empty({x.dim(0), x.dim(1), channels_ * d_state_}, DType::f64);
+  double* out = log_abs.data<double>();
+  for (int64_t t = 0; t < x.dim(0) * x.dim(1); ++t)
+    for (int64_t e = 0; e < channels_; ++e) {
+      const double sum = (delta.defined() ? delta.item(t * channels_ + e) : 0) + dt_proj_bias_->value.item(e);
+      for (int64_t n = 0; n < d_state_; ++n) {
+        const double log_a = -softplus(sum) * std::exp(A_log_->value.item(e * d_state_ + n));
+        *out++ = signed_ ? std::log(std::abs(2 * std::exp(log_a) - 1)) : log_a;
+      }
+    }
+  return {log_abs};
+}
+
 Var Mamba::forward(Pass& pass, const Var& x, MixerState& state, const Stretch& at) const {
-  const Var window = state.empty() ? Var() : state[0], h0 = state.empty() ? Var() : state[1];
-  const auto uz = ops::split(ops::linear(x, use(pass, *in_proj_), use_if(pass, in_proj_bias_)), {channels_, channels_});
-  const auto conv =
-      ops::causal_conv1d(uz[0], use(pass, *conv1d_), use_if(pass, conv1d_bias_), window, at.resets, true);
+  const Var h0 = state.empty() ? Var() : state[1];
+  const auto uz = u_and_z(pass, x);
+  const auto conv = convolved(pass, uz[0], state, at.resets);
   const Selected s = selected(pass, conv.y);
   ops::SelectiveScanInputs in;
   in.u = conv.y;

@@ -7,6 +7,7 @@
 // "signed" are 2 exp(delta A) - 1, between -1 and 1 (Grazzi et al., 2024), which lets a state count modulo 2.
 #pragma once
 #include "framework/config/model_config.h"
+#include "framework/ops/causal_conv1d.h"
 #include "models/mixer.h"
 #include "models/time_step.h"
 
@@ -32,11 +33,15 @@ class Mamba : public Mixer {
   Var forward(Pass& pass, const Var& x, MixerState& state, const Stretch& at) const override;
   // conv (B, K-1, E): the convolution's last inputs; ssm (B, E, N): h.
   std::vector<std::string> state_names() const override { return {"conv", "ssm"}; }
+  std::vector<std::string> recurrent_names() const override { return {"ssm"}; }
+  Decay decay(Pass& pass, const Var& x, const MixerState& state, const Stretch& at) const override;
 
  private:
   struct Selected {
     Var delta, B, C;
   };
+  std::vector<Var> u_and_z(Pass& pass, const Var& x) const;
+  ops::ConvResult convolved(Pass& pass, const Var& u, const MixerState& state, const Tensor& resets) const;
   Selected selected(Pass& pass, const Var& u) const;
 
   int64_t channels_, d_state_, dt_rank_;

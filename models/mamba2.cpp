@@ -1,5 +1,6 @@
 #include "models/mamba2.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -85,10 +86,27 @@ Mamba2::Mamba2(const ModelConfig& config, const Mamba2Options& o, const Paramete
   if (o.bias) out_proj_bias_ = &scope.add("out_proj.bias", {D}, init::constant(0));
 }
 
+std::vector<Var> Mamba2::z_xBC_dt(Pass& pass, const Var& x) const {
+  return ops::split(ops::linear(x, use(pass, *in_proj_), use_if(pass, in_proj_bias_)),
+                    {channels_, channels_ + 2 * shared_, heads_});
+}
+
+Decay Mamba2::decay(Pass& pass, const Var& x, const MixerState&, const Stretch&) const {
+  const Tensor dt = z_xBC_dt(pass, x)[2].value();
+  Decay decay;
+  decay.each = channels_ / heads_ * (shared_ / ssd_.groups);  // P N numbers of a head
+  decay.log_abs = Tensor::empty({x.dim(0), x.dim(1), heads_}, DType::f64);
+  for (int64_t i = 0; i < decay.log_abs.size(); ++i) {
+    const int64_t head = i % heads_;
+    const double step = std::clamp(softplus(dt.item(i) + dt_bias_->value.item(head)), ssd_.dt_min, ssd_.dt_max);
+    decay.log_abs.data<double>()[i] = -step * std::exp(A_log_->value.item(head));
+  }
+  return decay;
+}
+
 Var Mamba2::forward(Pass& pass, const Var& x, MixerState& state, const Stretch& at) const {
   const Var window = state.empty() ? Var() : state[0], h0 = state.empty() ? Var() : state[1];
-  const auto parts = ops::split(ops::linear(x, use(pass, *in_proj_), use_if(pass, in_proj_bias_)),
-                                {channels_, channels_ + 2 * shared_, heads_});
+  const auto parts = z_xBC_dt(pass, x);
   const Var z = parts[0], dt = parts[2];
   const auto conv =
       ops::causal_conv1d(parts[1], use(pass, *conv1d_), use_if(pass, conv1d_bias_), window, at.resets, true);

@@ -31,8 +31,12 @@ class Mamba2 : public Mixer {
   Var forward(Pass& pass, const Var& x, MixerState& state, const Stretch& at) const override;
   // conv (B, K-1, E + 2GN): the convolution's last inputs; ssm (B, H, P, N): the heads' states.
   std::vector<std::string> state_names() const override { return {"conv", "ssm"}; }
+  std::vector<std::string> recurrent_names() const override { return {"ssm"}; }
+  Decay decay(Pass& pass, const Var& x, const MixerState& state, const Stretch& at) const override;
 
  private:
+  std::vector<Var> z_xBC_dt(Pass& pass, const Var& x) const;
+
   int64_t channels_, heads_, shared_;  // shared: G N, the width of B and of C
   double norm_eps_;
   ops::SsdOptions ssd_;

@@ -9,4 +9,7 @@ MinRnn::Scanned MinGru::scan(const std::vector<Var>& gates, const Var& v, const 
   return {r.h, r.last};
 }
 
+// 1 - z
+double MinGru::log_decay(const std::vector<Var>& gates, int64_t i) const { return -softplus(gates[0].value().item(i)); }
+
 }  // namespace adder

@@ -11,6 +11,7 @@ class MinGru : public MinRnn {
 
  protected:
   Scanned scan(const std::vector<Var>& gates, const Var& v, const Var& h0, const Tensor& resets) const override;
+  double log_decay(const std::vector<Var>& gates, int64_t i) const override;
 };
 
 }  // namespace adder

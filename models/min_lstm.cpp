@@ -9,4 +9,9 @@ MinRnn::Scanned MinLstm::scan(const std::vector<Var>& gates, const Var& v, const
   return {r.h, r.last};
 }
 
+// f / (f + i) = 1 / (1 + i / f)
+double MinLstm::log_decay(const std::vector<Var>& gates, int64_t i) const {
+  return -softplus(log_sigmoid(gates[1].value().item(i)) - log_sigmoid(gates[0].value().item(i)));
+}
+
 }  // namespace adder

@@ -12,6 +12,7 @@ class MinLstm : public MinRnn {
 
  protected:
   Scanned scan(const std::vector<Var>& gates, const Var& v, const Var& h0, const Tensor& resets) const override;
+  double log_decay(const std::vector<Var>& gates, int64_t i) const override;
 };
 
 }  // namespace adder

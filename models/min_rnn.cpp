@@ -2,7 +2,6 @@
 
 #include <cmath>
 
-#include "framework/ops/causal_conv1d.h"
 #include "framework/ops/linear.h"
 
 namespace adder {
@@ -36,20 +35,37 @@ std::vector<std::string> MinRnn::state_names() const {
   return conv1d_ ? std::vector<std::string>{"conv", "h"} : std::vector<std::string>{"h"};
 }
 
+ops::ConvResult MinRnn::convolved(Pass& pass, const Var& x, const MixerState& state,
+                                          const Tensor& resets) const {
+  const Var window = state.empty() ? Var() : state.front();
+  return ops::causal_conv1d(x, use(pass, *conv1d_), use(pass, *conv1d_bias_), window, resets, false);
+}
+
+std::vector<Var> MinRnn::projected(Pass& pass, const Var& u) const {
+  std::vector<Var> list;
+  for (const Projection& p : projections_) list.push_back(ops::linear(u, use(pass, *p.weight), use_if(pass, p.bias)));
+  return list;
+}
+
+Decay MinRnn::decay(Pass& pass, const Var& x, const MixerState& state, const Stretch& at) const {
+  const std::vector<Var> gates = projected(pass, conv1d_ ? convolved(pass, x, state, at.resets).y : x);
+  Decay decay{.log_abs = Tensor::empty(gates[0].shape(), DType::f64)};
+  for (int64_t i = 0; i < decay.log_abs.size(); ++i) decay.log_abs.data<double>()[i] = log_decay(gates, i);
+  return decay;
+}
+
 Var MinRnn::forward(Pass& pass, const Var& x, MixerState& state, const Stretch& at) const {
   Var u = x, h0 = state.empty() ? Var() : state.back();
   MixerState next;
   if (conv1d_) {
-    const Var window = state.empty() ? Var() : state.front();
-    const auto conv = ops::causal_conv1d(x, use(pass, *conv1d_), use(pass, *conv1d_bias_), window, at.resets, false);
+    const auto conv = convolved(pass, x, state, at.resets);
     u = conv.y;
     next.push_back(conv.last);
   }
-  std::vector<Var> projected;
-  for (const Projection& p : projections_) projected.push_back(ops::linear(u, use(pass, *p.weight), use_if(pass, p.bias)));
-  const Var v = projected.back();
-  projected.pop_back();
-  const Scanned r = scan(projected, v, h0, at.resets);
+  std::vector<Var> gates = projected(pass, u);
+  const Var v = gates.back();
+  gates.pop_back();
+  const Scanned r = scan(gates, v, h0, at.resets);
   next.push_back(r.last);
   state = next;
   return ops::linear(r.h, use(pass, *out_proj_));

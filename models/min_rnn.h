@@ -4,6 +4,7 @@
 // D d_model, H = d_hidden, K = d_conv.
 #pragma once
 #include "framework/config/model_config.h"
+#include "framework/ops/causal_conv1d.h"
 #include "framework/ops/min_gru.h"
 #include "models/mixer.h"
 
@@ -22,6 +23,8 @@ class MinRnn : public Mixer {
   Var forward(Pass& pass, const Var& x, MixerState& state, const Stretch& at) const override;
   // conv (B, K-1, D), the convolution's last inputs, where there is one; h (B, H).
   std::vector<std::string> state_names() const override;
+  std::vector<std::string> recurrent_names() const override { return {"h"}; }
+  Decay decay(Pass& pass, const Var& x, const MixerState& state, const Stretch& at) const override;
 
  protected:
   MinRnn(const ModelConfig& config, const MinRnnOptions& options, const ParameterScope& scope,
@@ -31,12 +34,17 @@ class MinRnn : public Mixer {
   };
   // From the gates' pre-activations, in their order, and the candidate's.
   virtual Scanned scan(const std::vector<Var>& gates, const Var& v, const Var& h0, const Tensor& resets) const = 0;
+  // log a of h_t = a h_{t-1} + ..., element i, from the gates' pre-activations
+  virtual double log_decay(const std::vector<Var>& gates, int64_t i) const = 0;
   ops::Candidate candidate_;
 
  private:
   struct Projection {
     Parameter *weight, *bias;  // (H, D), (H) or null
   };
+  ops::ConvResult convolved(Pass& pass, const Var& x, const MixerState& state, const Tensor& resets) const;
+  std::vector<Var> projected(Pass& pass, const Var& u) const;  // the gates, then the candidate
+
   Parameter *conv1d_ = nullptr, *conv1d_bias_ = nullptr;  // (D, K), (D)
   std::vector<Projection> projections_;                   // the gates', then the candidate's
   Parameter* out_proj_;                                   // (D, H)

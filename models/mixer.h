@@ -35,6 +35,13 @@ class Mixer {
   // What the tensors of the state are called, in their order.
   virtual std::vector<std::string> state_names() const = 0;
 
+  // Those of them that a recurrence carries on; not windows and caches of what came in.
+  virtual std::vector<std::string> recurrent_names() const { return state_names(); }
+
+  // The factors of the state in forward(pass, x, state, at), which isn't changed, as if no document started in x; nothing
+  // is recorded. None where no element of the state is a multiple of itself a step before.
+  virtual Decay decay(Pass&, const Var&, const MixerState&, const Stretch&) const { return {}; }
+
   // False where the state grows with the text, as a cache of everything seen does.
   virtual bool bounded_state() const { return true; }
 };

@@ -114,6 +114,19 @@ Var input_projection(Pass& pass, const RecurrentParameters& p, const Var& x, con
 Var hidden_projection(Pass& pass, const RecurrentParameters& p, const Var& h) {
   return ops::linear(h, use(pass, *p.weight_hh), use(pass, *p.bias_hh));
 }
+Tensor log_gate(Pass& pass, const RecurrentParameters& p, int64_t gate, const Var& x, const Var& y, const Var& h0) {
+  const int64_t batch = y.dim(0), length = y.dim(1), hidden = y.dim(2);
+  const Tensor before = Tensor::zeros(y.shape(), y.dtype(), y.device());
+  if (h0.defined()) before.narrow(1, 0, 1).copy_from(h0.value().reshape({batch, 1, hidden}));
+  if (length > 1) before.narrow(1, 1, length - 1).copy_from(y.value().narrow(1, 0, length - 1));
+  const Tensor in = input_projection(pass, p, x).value().narrow(2, gate * hidden, hidden);
+  const Tensor step = hidden_projection(pass, p, Var(before)).value().narrow(2, gate * hidden, hidden);
+  const Tensor log_gate = Tensor::empty(y.shape(), DType::f64);
+  for (int64_t i = 0; i < log_gate.size(); ++i)
+    log_gate.data<double>()[i] = log_sigmoid(in.item(i) + step.item(i));
+  return log_gate;
+}
+
 Var output_projection(Pass& pass, const RecurrentParameters& p, const Var& y) {
   return p.out_proj ? ops::linear(y, use(pass, *p.out_proj)) : y;
 }

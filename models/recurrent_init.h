@@ -45,6 +45,9 @@ Var each_step(const Var& x, MixerState& state, size_t tensors, int64_t hidden, c
 Var input_projection(Pass& pass, const RecurrentParameters& p, const Var& x, const Stretch& at);
 Var input_projection(Pass& pass, const RecurrentParameters& p, const Var& x);
 Var hidden_projection(Pass& pass, const RecurrentParameters& p, const Var& h);
+// log sigmoid of rows `gate` H .. (gate + 1) H of W_ih x_t + b_ih + W_hh h_{t-1} + b_hh, float64 (B, L, H): a gate that
+// multiplies the state, for y (B, L, H), the h_t, and h0 (B, H), the state before, or undefined: zero.
+Tensor log_gate(Pass& pass, const RecurrentParameters& p, int64_t gate, const Var& x, const Var& y, const Var& h0);
 // out_proj y, or y where there is none
 Var output_projection(Pass& pass, const RecurrentParameters& p, const Var& y);
 

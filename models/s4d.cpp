@@ -41,6 +41,15 @@ std::vector<std::string> S4d::state_names() const {
   return complex_ ? std::vector<std::string>{"re", "im"} : std::vector<std::string>{"re"};
 }
 
+Decay S4d::decay(Pass&, const Var& x, const MixerState&, const Stretch&) const {
+  const int64_t n = log_A_->value.size(), N = log_A_->value.dim(1);
+  Decay decay{.log_abs = Tensor::empty({x.dim(0), x.dim(1), n}, DType::f64), .each = complex_ ? 2 : 1};
+  for (int64_t i = 0; i < decay.log_abs.size(); ++i)
+    decay.log_abs.data<double>()[i] =
+        -std::exp(log_dt_->value.item(i % n / N)) * std::exp(log_A_->value.item(i % n));
+  return decay;
+}
+
 Var S4d::forward(Pass& pass, const Var& x, MixerState& state, const Stretch& at) const {
   const auto sampled = ops::zoh(ops::exp(use(pass, *log_dt_)), ops::neg_exp(use(pass, *log_A_)), use_if(pass, A_imag_));
   const Var C = use(pass, *C_);

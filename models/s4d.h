@@ -22,6 +22,7 @@ class S4d : public Mixer {
 
   Var forward(Pass& pass, const Var& x, MixerState& state, const Stretch& at) const override;
   std::vector<std::string> state_names() const override;  // re, and im of a complex one: (B, E, states)
+  Decay decay(Pass& pass, const Var& x, const MixerState& state, const Stretch& at) const override;
 
  private:
   bool complex_;

@@ -54,6 +54,10 @@ class Hdf5File {
   void write_uint64(const std::string& path, uint64_t value);
   void write_double(const std::string& path, double value);
   void write_string(const std::string& path, const std::string& text);  // variable length, UTF-8, no NUL
+  void write_strings(const std::string& path, const std::vector<std::string>& texts);  // one axis
+  // Makes the axes of a dataset known by other datasets of one axis each ("lag", "probe"), so that netCDF's readers, such
+  // as xarray, know them: HDF5's dimension scales. One for each axis, of its length, or an Error.
+  void set_scales(const std::string& dataset, const std::vector<std::string>& scales);
   void create_group(const std::string& path);  // and those on the way; nothing where it is there
 
   // Attributes of a dataset or group ("/" is the root); setting one again replaces it.

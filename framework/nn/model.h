@@ -30,8 +30,9 @@ struct Tokens {
   Tensor features{};  // float (batch, length, F): the inputs of a model of real numbers; ids are undefined then
 };
 
-// Called with a name ("embed", "layers.0", "final") and the residual stream there, (batch, length, d_model).
-using HiddenSink = std::function<void(const std::string& name, const Var& value)>;
+// Called with a name ("embed", "layers.0", "final") and the residual stream there, (batch, length, d_model). It may put
+// another variable of that shape in its place, and the model goes on with that: a leaf, say, whose adjoint is wanted.
+using HiddenSink = std::function<void(const std::string& name, Var& value)>;
 
 class Model {
  public:
@@ -44,6 +45,8 @@ class Model {
   virtual Var forward(Pass& pass, const Tokens& tokens, State& state, const HiddenSink& hidden = nullptr) = 0;
   // Names of each block's state tensors, for checkpoints and messages: "blocks.0.mixer.conv".
   virtual std::vector<std::vector<std::string>> state_names() const = 0;
+  // Those of them that a recurrence h_t = f(h_{t-1}, x_t) carries on; not windows and caches of what came in.
+  virtual std::vector<std::vector<std::string>> recurrent_names() const { return state_names(); }
   virtual bool bounded_state() const { return true; }  // false: it grows with the text (attention, no window)
   // false: it learns by counting (nn/counting_model.h). Whoever needs gradients refuses it by its architecture.
   virtual bool differentiable() const { return true; }

@@ -8,6 +8,7 @@
 
 #include "framework/core/random.h"
 #include "framework/core/tape.h"
+#include "framework/nn/decay.h"
 #include "framework/nn/readings.h"
 
 namespace adder {
@@ -32,6 +33,7 @@ struct Pass {
   uint64_t next_stream = 0;  // streams drawn so far in this pass
   bool recompute = false;    // blocks keep their inputs only; backward computes the rest anew
   Readings* readings = nullptr;  // where parts of the model tell numbers of themselves; null: nobody asks
+  Decays* decays = nullptr;      // where mixers tell the factors of their states; null: nobody asks
   Random stream(std::string_view purpose) { return Random(seed, purpose, step, next_stream++); }
 };
 

@@ -85,14 +85,19 @@ TEST(Ecdf, ClimbsByTheShareOfEachValue) {
 }
 
 TEST(IntervalChart, DrawsFailuresAsSuch) {
-  const Figure f = draw(IntervalChart{"t", "d", {"x"}, {{"good", 1, 0.5, 1.5, {1.1}}, {"bad", NAN, NAN, NAN, {}, true}}});
+  IntervalChart chart;
+  chart.title = "t", chart.axis.label = "x";
+  chart.rows = {{"good", 1, 0.5, 1.5, {1.1}}, {"bad", NAN, NAN, NAN, {}, true}};
+  const Figure f = draw(chart);
   EXPECT_EQ(count(f.svg, ">failed<"), 1);
   EXPECT_EQ(count(f.svg, "class=\"interval c0\""), 1);
   EXPECT_EQ(f.data.rows[1][1], "failed");
 }
 
 TEST(HeatMap, HasACellForEachValueAndTellsWhatDoesNotFit) {
-  HeatMap map{"t", "d", {"x"}, {0, 1, 2}, {"a", "b"}, {{1, 2, 3}, {4, NAN, 6}}, {"v"}};
+  HeatMap map;
+  map.title = "t", map.x.label = "x", map.value.label = "v";
+  map.columns = {0, 1, 2}, map.rows = {"a", "b"}, map.values = {{1, 2, 3}, {4, NAN, 6}};
   const Figure f = draw(map);
   EXPECT_EQ(count(f.svg, "class=\"empty\""), 1);
   EXPECT_NE(f.svg.find("#440154"), std::string::npos) << "the least value is the darkest";

@@ -34,9 +34,18 @@ Page hostile_page() {
   page.table({{kHostile}, {{kHostile}}}, kHostile);
   page.figure(draw(chart_of(kHostile), palette));
   page.figures(draw_together({chart_of(kHostile), chart_of("other")}, palette));
-  page.figure(draw(IntervalChart{kHostile, kHostile, {kHostile}, {{kHostile, 1, 0, 2, {1, 2}}}, {{kHostile, 1}}}));
-  page.figure(draw(HeatMap{kHostile, kHostile, {kHostile}, {1, 2}, {kHostile}, {{1, 2}}, {kHostile}}));
-  page.figure(draw(Histogram{kHostile, kHostile, {kHostile}, {0, 1, 2}, {3, 4}}));
+  IntervalChart intervals;
+  intervals.title = intervals.description = intervals.axis.label = kHostile;
+  intervals.rows = {{kHostile, 1, 0, 2, {1, 2}}}, intervals.references = {{kHostile, 1}};
+  page.figure(draw(intervals));
+  HeatMap map;
+  map.title = map.description = map.x.label = map.value.label = kHostile;
+  map.columns = {1, 2}, map.rows = {kHostile}, map.values = {{1, 2}};
+  page.figure(draw(map));
+  Histogram histogram;
+  histogram.title = histogram.description = histogram.x.label = kHostile;
+  histogram.edges = {0, 1, 2}, histogram.counts = {3, 4};
+  page.figure(draw(histogram));
   return page;
 }
 
