@@ -158,7 +158,8 @@ void Ngram::set_counts(const std::vector<NamedTensor>& counts, const std::string
     throw UnreadableError(where + ": /counts holds " + std::to_string(counts.size()) + " tensors, expected " +
                           std::to_string(used) + " for model.order " + std::to_string(order_));
   for (size_t n = 0; n < order_; ++n)  // levels that the text didn't reach
-    if (levels_[n].first.empty()) link(n, std::vector<int32_t>(levels_[n].symbol.size(), 0));
+    if (levels_[n].first.size() != levels_[n].symbol.size() + 1)
+      link(n, std::vector<int32_t>(levels_[n].symbol.size(), 0));
 }
 
 // ---- predicting -------------------------------------------------------------------------------------------

@@ -205,6 +205,7 @@ void multiply(const MatMul<T>& p) {
     for (int64_t i = 0; i < parts; ++i)
       multiply_columns(p, row, end, Columns<T>{(first + part(count, i, parts)) * n,
                                                std::min(p.n, (first + part(count, i + 1, parts)) * n)});
+    if (streams(p, depth_of(p))) hwy::FlushStream();  // before another thread may read it
   });
 }
 

@@ -70,13 +70,14 @@ HWY_INLINE void store_row(T* p, int64_t width, bool stream, const Native<T> (&x)
   else hn::BlendedStore(x[V - 1], hn::FirstN(d, size_t(left)), d, p + (V - 1) * n);
 }
 
-// Where B lies: packed, in panels that the first-level cache holds or that are fetched ahead, or in its own rows.
-enum class Source { near, far, direct };
+// Where B lies: packed, in panels that the first-level cache holds or that are fetched ahead, or in its own rows, of whole
+// vectors or of less.
+enum class Source { near, far, direct, ragged };
 
 template <class T, int Rows, int V, Source kSource>
 HWY_NOINLINE void multiply_tile(const Tile<T>& t) {
   const Tag<T> d;
-  const int64_t b_row = kSource == Source::direct ? t.b_row : kPanel<T>;
+  const int64_t b_row = kSource == Source::direct || kSource == Source::ragged ? t.b_row : kPanel<T>;
   constexpr int64_t n = kNativeLanes<T>;
   Native<T> sum[Rows][V];
 #pragma GCC unroll 8
@@ -92,9 +93,10 @@ HWY_NOINLINE void multiply_tile(const Tile<T>& t) {
 #pragma GCC unroll 2
   for (int64_t k = 0; k < t.depth; ++k, a += t.a_col, b += b_row) {
     Native<T> x[V];
+    if constexpr (kSource == Source::ragged) load_row<T, V>(b, t.width, x);
 #pragma GCC unroll 3
     for (int v = 0; v < V; ++v) {
-      x[v] = hn::LoadU(d, b + v * n);
+      if constexpr (kSource != Source::ragged) x[v] = hn::LoadU(d, b + v * n);
       if constexpr (kSource == Source::far) hwy::Prefetch(b + kPrefetchAhead * kPanel<T> + v * n);
     }
 #pragma GCC unroll 8
@@ -109,14 +111,14 @@ HWY_NOINLINE void multiply_tile(const Tile<T>& t) {
 }
 
 // Rows [first, last) of the block, from a tile that begins with row `first`.
-template <class T, int V, int Rows>
+template <class T, int V, Source kSource, int Rows>
 void multiply_rest(Tile<T> t, int64_t rows) {
   if constexpr (Rows > 0) {
     if (rows >= Rows) {
-      multiply_tile<T, Rows, V, Source::direct>(t);
+      multiply_tile<T, Rows, V, kSource>(t);
       t.a += Rows * t.a_row, t.c += Rows * t.c_row, rows -= Rows;
     }
-    multiply_rest<T, V, Rows / 2>(t, rows);
+    multiply_rest<T, V, kSource, Rows / 2>(t, rows);
   }
 }
 
@@ -126,12 +128,14 @@ void multiply_panel_rows(Tile<T> t, int64_t rows, int64_t tile_step, Source sour
   for (; rows >= kRows; rows -= kRows) {
     if (source == Source::near) multiply_tile<T, kRows, V, Source::near>(t);
     else if (source == Source::far) multiply_tile<T, kRows, V, Source::far>(t);
+    else if (source == Source::ragged) multiply_tile<T, kRows, V, Source::ragged>(t);
     else multiply_tile<T, kRows, V, Source::direct>(t);
     t.a += tile_step, t.c += kRows * t.c_row;
   }
   Tile<T> last = rest;
   last.c = t.c;
-  multiply_rest<T, V, kRows / 2>(last, rows);
+  if (source == Source::ragged) multiply_rest<T, V, Source::ragged, kRows / 2>(last, rows);
+  else multiply_rest<T, V, Source::direct, kRows / 2>(last, rows);
 }
 
 // All of `rows` rows and `t.width` columns, B in its own rows.
@@ -147,9 +151,10 @@ void multiply(const Tile<T>& t, int64_t rows) {
     Tile<T> rest = part;
     rest.a += rows / kRows * kRows * t.a_row;
     const int64_t step = kRows * t.a_row;
-    if (part.width > 2 * n) multiply_panel_rows<T, 3>(part, rows, step, Source::direct, rest);
-    else if (part.width > n) multiply_panel_rows<T, 2>(part, rows, step, Source::direct, rest);
-    else multiply_panel_rows<T, 1>(part, rows, step, Source::direct, rest);
+    const Source source = part.width % n == 0 ? Source::direct : Source::ragged;
+    if (part.width > 2 * n) multiply_panel_rows<T, 3>(part, rows, step, source, rest);
+    else if (part.width > n) multiply_panel_rows<T, 2>(part, rows, step, source, rest);
+    else multiply_panel_rows<T, 1>(part, rows, step, source, rest);
   }
 }
 
