@@ -1,5 +1,5 @@
 // Threads. oneTBB stands behind this header (std::thread in the tsan build, where Debian's oneTBB drowns the
-// sanitizer in false reports). Work is split by its shape alone, never by the number of threads.
+// sanitizer in false reports). Sums are split by their shape; the number of threads may cut only what no number depends on.
 #pragma once
 #include <cstddef>
 #include <cstdint>
