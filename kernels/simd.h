@@ -422,15 +422,19 @@ HWY_INLINE Vec<float> exp2(const Vec<float>& x) {
 }
 HWY_INLINE Vec<double> exp2(const Vec<double>& x) { return exp(x * set(0.69314718055994530942)); }
 
-// 2^(a b), a b = n + f: kNear: only where |a b| < 125. Float: the polynomial is within 1e-7, exact at f = 0, the whole
-// within 2e-7; 0 below 2^-126, infinity from 2^127 on.
+// 2^f for |f| <= 1/2, within 1e-7, exact at f = 0
+HWY_INLINE Vec<float> exp2_fraction(const Vec<float>& f) {
+  constexpr float c[] = {1.0f,            6.931469775e-01f, 2.402224212e-01f,
+                         5.550733963e-02f, 9.671511324e-03f, 1.326465239e-03f};
+  return polynomial(f, c);
+}
+
+// 2^(a b), a b = n + f: kNear: only where |a b| < 125. Float: within 2e-7; 0 below 2^-126, infinity from 2^127 on.
 template <bool kNear>
 HWY_INLINE Vec<float> exp2_product(const Vec<float>& a, const Vec<float>& b) {
   using E = Exponent<float>;
-  constexpr float c[] = {1.0f,            6.931469775e-01f, 2.402224212e-01f,
-                         5.550733963e-02f, 9.671511324e-03f, 1.326465239e-03f};
   const auto shifted = fma(a, b, set(E::kRound)), n = shifted - set(E::kRound);
-  const auto mantissa = polynomial(fms(a, b, n), c);
+  const auto mantissa = exp2_fraction(fms(a, b, n));
   const auto near = add_to_exponent(mantissa, shifted);
   if constexpr (kNear) return near;
   const auto small = if_greater(set(-125.0f), n, zero<float>(), near);
@@ -445,13 +449,11 @@ HWY_INLINE Vec<double> exp2_product(const Vec<double>& a, const Vec<double>& b) 
 #if HWY_NATIVE_FMA
 HWY_INLINE Vec<float> exp_of_minus(const Vec<float>& a) {
   using E = Exponent<float>;
-  constexpr float c[] = {1.0f,            6.931469775e-01f, 2.402224212e-01f,
-                         5.550733963e-02f, 9.671511324e-03f, 1.326465239e-03f};
   constexpr float kHigh = 1.44269502e+00f, kLow = 1.92596299e-08f;  // log2(e) in two parts
   const auto x = min(set(88.2f), a);
   const auto shifted = fma(x, set(-kHigh), set(E::kRound)), n = shifted - set(E::kRound);
   const auto f = fma(x, set(-kLow), fms(x, set(-kHigh), n));
-  return power_of_two<float>(shifted) * polynomial(f, c);
+  return power_of_two<float>(shifted) * exp2_fraction(f);
 }
 #else
 HWY_INLINE Vec<float> exp_of_minus(const Vec<float>& a) { return exp(-a); }

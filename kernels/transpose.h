@@ -25,15 +25,14 @@ HWY_INLINE void transpose_block(const T* w, int64_t w_row, T* out, int64_t out_r
 #else
 HWY_INLINE void transpose_block(const float* w, int64_t w_row, float* out, int64_t out_row) {
   const hn::CappedTag<float, 4> d;
-  const hn::Repartition<double, decltype(d)> dd;
   const auto r0 = hn::LoadU(d, w), r1 = hn::LoadU(d, w + w_row);
   const auto r2 = hn::LoadU(d, w + 2 * w_row), r3 = hn::LoadU(d, w + 3 * w_row);
-  const auto a = hn::BitCast(dd, hn::InterleaveLower(d, r0, r1)), b = hn::BitCast(dd, hn::InterleaveLower(d, r2, r3));
-  const auto c = hn::BitCast(dd, hn::InterleaveUpper(d, r0, r1)), e = hn::BitCast(dd, hn::InterleaveUpper(d, r2, r3));
-  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(dd, a, b)), d, out);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(dd, a, b)), d, out + out_row);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(dd, c, e)), d, out + 2 * out_row);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(dd, c, e)), d, out + 3 * out_row);
+  const auto even_low = hn::InterleaveLower(d, r0, r2), odd_low = hn::InterleaveLower(d, r1, r3);
+  const auto even_high = hn::InterleaveUpper(d, r0, r2), odd_high = hn::InterleaveUpper(d, r1, r3);
+  hn::StoreU(hn::InterleaveLower(d, even_low, odd_low), d, out);
+  hn::StoreU(hn::InterleaveUpper(d, even_low, odd_low), d, out + out_row);
+  hn::StoreU(hn::InterleaveLower(d, even_high, odd_high), d, out + 2 * out_row);
+  hn::StoreU(hn::InterleaveUpper(d, even_high, odd_high), d, out + 3 * out_row);
 }
 HWY_INLINE void transpose_block(const double* w, int64_t w_row, double* out, int64_t out_row) {
   const hn::CappedTag<double, 2> d;

@@ -7,6 +7,7 @@
 #include "framework/cli/command.h"
 #include "framework/cli/compute_options.h"
 #include "framework/cli/output.h"
+#include "framework/cli/settings.h"
 #include "framework/cli/starting_weights.h"
 #include "framework/cli/version.h"
 #include "framework/config/config.h"
@@ -174,11 +175,7 @@ Action declare_check(CLI::App& app) {
   app.add_option("CONFIG", options->config,
                  "check this config's model at its own sizes; left out: a small model of each architecture")
       ->type_name("FILE");
-  app.add_option("--set", options->settings, "overrides a key of the config; may be given again")
-      ->type_name("KEY.PATH=VALUE")
-      ->expected(1)
-      ->take_all()
-      ->allow_extra_args(false);
+  declare_settings(app, options->settings);
   app.add_option("--only", options->only,
                  "an architecture, or a part of a check's name (such as gradients); may be given again")
       ->type_name("NAME")

@@ -1,6 +1,7 @@
 #include "framework/cli/planned_config.h"
 
 #include "framework/cli/run_data.h"
+#include "framework/cli/settings.h"
 #include "framework/cli/starting_weights.h"
 #include "framework/core/error.h"
 #include "framework/data/batches.h"
@@ -34,11 +35,7 @@ int64_t vocabulary_or_advice(const Config& config) {
 }  // namespace
 
 void declare_planned(CLI::App& app, PlannedOptions& options) {
-  app.add_option("--set", options.settings, "overrides a key of the config; may be given again")
-      ->type_name("KEY.PATH=VALUE")
-      ->expected(1)
-      ->take_all()
-      ->allow_extra_args(false);
+  declare_settings(app, options.settings);
   app.add_option("--vocabulary", options.vocabulary, "ids of the vocabulary, where the data are not there to tell")
       ->type_name("N");
 }

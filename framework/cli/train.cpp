@@ -11,6 +11,7 @@
 #include "framework/cli/profile_report.h"
 #include "framework/cli/run_observer.h"
 #include "framework/cli/run_task.h"
+#include "framework/cli/settings.h"
 #include "framework/cli/training_run.h"
 #include "framework/cli/version.h"
 #include "framework/core/error.h"
@@ -265,11 +266,7 @@ Action declare_train(CLI::App& app) {
   app.add_option("CONFIG", options->config, "the config file, such as configs/mamba_tiny.json")
       ->required()
       ->type_name("FILE");
-  app.add_option("--set", options->settings, "overrides a key of the config; may be given again")
-      ->type_name("KEY.PATH=VALUE")
-      ->expected(1)
-      ->take_all()
-      ->allow_extra_args(false);
+  declare_settings(app, options->settings);
   app.add_option("--out", options->out, "the run's folder; default: runs/<name>")->type_name("DIR");
   app.add_flag("--resume", options->resume, "go on with the run in that folder, to the same bits");
   app.add_flag("--quiet", options->quiet, "no progress, only warnings and the result");

@@ -55,6 +55,12 @@ Timed timed_op(const OpCase& c, bool train) {
 
 }  // namespace
 
+double median(std::vector<double> times) {
+  const auto middle = times.begin() + std::ptrdiff_t(times.size() / 2);
+  std::nth_element(times.begin(), middle, times.end());
+  return *middle;
+}
+
 double median_seconds(const std::function<void()>& run, double seconds) {
   run();
   const int64_t calls = std::max<int64_t>(1, int64_t(kLeastRepetition / std::max(1e-9, seconds_of(run, 1))));
@@ -64,8 +70,7 @@ double median_seconds(const std::function<void()>& run, double seconds) {
     times.push_back(seconds_of(run, calls));
     spent += times.back();
   }
-  std::nth_element(times.begin(), times.begin() + std::ptrdiff_t(times.size() / 2), times.end());
-  return times[times.size() / 2] / double(calls);
+  return median(std::move(times)) / double(calls);
 }
 
 KernelSpeed measure(const KernelBench& bench, double seconds) {

@@ -22,6 +22,9 @@ struct KernelBench {
   std::function<Timed()> prepare;        // makes the inputs
 };
 
+// The upper one of two in the middle. At least one time.
+double median(std::vector<double> times);
+
 // The median of the repetitions that `seconds` leave room for, at least three, each of a millisecond or more.
 double median_seconds(const std::function<void()>& run, double seconds);
 

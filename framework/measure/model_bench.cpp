@@ -37,8 +37,7 @@ double decode_seconds(Model& model, int64_t length, double seconds) {
       if (i > 0 || decoded == 1) times.push_back(std::chrono::duration<double>(Clock::now() - began).count());
     }
   }
-  std::nth_element(times.begin(), times.begin() + std::ptrdiff_t(times.size() / 2), times.end());
-  return times[times.size() / 2];
+  return median(std::move(times));
 }
 
 }  // namespace

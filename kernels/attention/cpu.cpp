@@ -111,11 +111,11 @@ HWY_INLINE Vec<T> if_seen(const Stripe<T>& at, int64_t lane, int64_t j, const Ve
   return if_greater(load(at.to + lane), key, if_greater(load(at.from + lane), key, other, x), other);
 }
 
-// e^-a of one number, with the bits of a lane
+// One number of what was computed for all lanes, with a lane's bits
 template <class T>
-HWY_INLINE T one_exp_of_minus(T a) {
+HWY_INLINE T first_lane(const Vec<T>& x) {
   alignas(64) T lane[kLanes<T>];
-  store(lane, exp_of_minus(set(a)));
+  store(lane, x);
   return lane[0];
 }
 
@@ -206,11 +206,10 @@ void forward_query(const Attention<T>& a, int64_t b, int64_t head, int64_t t) {
       store(scores + j, exp_of_minus(set(most) - load(scores + j, keys - j)), keys - j);
     T part[4] = {};
     for (int64_t j = 0; j < keys; ++j) part[(begin + j) % 4] += scores[j];
-    const T factor = one_exp_of_minus(most - greatest);
+    const T factor = first_lane(exp_of_minus(set(most - greatest)));
     for (int64_t d = 0; d < dim; d += kLanes<T>) store(sums + d, load(sums + d, dim - d) * set(factor), dim - d);
-    alignas(64) T sum[kLanes<T>];
-    store(sum, fma(set(total), set(factor), set((part[0] + part[1]) + (part[2] + part[3]))));
-    greatest = most, total = sum[0];
+    total = first_lane(fma(set(total), set(factor), set((part[0] + part[1]) + (part[2] + part[3]))));
+    greatest = most;
     tile::multiply<T>({.a = scores, .a_row = 0, .a_col = 1, .depth = keys, .b = a.v.row(b, begin) + key,
                        .b_row = a.v.stride, .c = sums, .c_row = dim, .width = dim, .from_c = true, .bias = nullptr},
                       1);

@@ -95,7 +95,7 @@ constexpr int64_t kDepth = 128;  // of a block: 16 KB of a panel and 8 KB of 16 
 template <class T>
 struct Step {
   const T* panel;
-  int64_t depth, column, left;
+  int64_t column, left;
   const T *const *x, *const *start;
   const T* bias;
   T* const* out;
@@ -163,7 +163,7 @@ void multiply(const Packed<T>& m, int rows, const T* const* x, const T* const* s
               int64_t next = 0) {
   if (!m.panels) return multiply_in_place(m, rows, x, start, bias, out);
   for (int64_t column = 0; column < m.width; column += kPanel<T>) {
-    const Step<T> s{m.panels + column * m.depth, m.depth, column, m.width - column, x, start, bias, out, next};
+    const Step<T> s{m.panels + column * m.depth, column, m.width - column, x, start, bias, out, next};
     int64_t begin = 0;
     do {
       const int64_t end = std::min(m.depth, begin + kDepth);

@@ -10,6 +10,7 @@
 #define HWY_TARGET_INCLUDE "kernels/ssd/cpu.cpp"
 #include "hwy/foreach_target.h"
 #include "kernels/simd.h"
+#include "kernels/transpose.h"
 #include "kernels/ssd/products.h"
 
 HWY_BEFORE_NAMESPACE();

@@ -123,45 +123,6 @@ void multiply(const Product<T>& p) {
   if (i < p.rows) multiply_rows<reach, 1>(p, i);
 }
 
-// A square of 16 bytes' width: rows of `in` become columns of `out`.
-#if HWY_TARGET == HWY_SCALAR
-template <class T>
-void transpose_square(const T* in, int64_t in_row, T* out, int64_t out_row) {
-  constexpr int64_t n = 16 / int64_t(sizeof(T));
-  for (int64_t i = 0; i < n; ++i)
-    for (int64_t j = 0; j < n; ++j) out[j * out_row + i] = in[i * in_row + j];
-}
-#else
-HWY_INLINE void transpose_square(const float* in, int64_t in_row, float* out, int64_t out_row) {
-  const hn::CappedTag<float, 4> d;
-  const auto r0 = hn::LoadU(d, in), r1 = hn::LoadU(d, in + in_row);
-  const auto r2 = hn::LoadU(d, in + 2 * in_row), r3 = hn::LoadU(d, in + 3 * in_row);
-  const auto even_low = hn::InterleaveLower(d, r0, r2), odd_low = hn::InterleaveLower(d, r1, r3);
-  const auto even_high = hn::InterleaveUpper(d, r0, r2), odd_high = hn::InterleaveUpper(d, r1, r3);
-  hn::StoreU(hn::InterleaveLower(d, even_low, odd_low), d, out);
-  hn::StoreU(hn::InterleaveUpper(d, even_low, odd_low), d, out + out_row);
-  hn::StoreU(hn::InterleaveLower(d, even_high, odd_high), d, out + 2 * out_row);
-  hn::StoreU(hn::InterleaveUpper(d, even_high, odd_high), d, out + 3 * out_row);
-}
-HWY_INLINE void transpose_square(const double* in, int64_t in_row, double* out, int64_t out_row) {
-  const hn::CappedTag<double, 2> d;
-  const auto r0 = hn::LoadU(d, in), r1 = hn::LoadU(d, in + in_row);
-  hn::StoreU(hn::InterleaveLower(d, r0, r1), d, out);
-  hn::StoreU(hn::InterleaveUpper(d, r0, r1), d, out + out_row);
-}
-#endif
-
-// out[j][i] = in[i][j], i < rows, j < columns
-template <class T>
-void transpose(const T* in, int64_t in_row, int64_t rows, int64_t columns, T* out, int64_t out_row) {
-  constexpr int64_t n = 16 / int64_t(sizeof(T));
-  const int64_t whole_i = rows / n * n, whole_j = columns / n * n;
-  for (int64_t i = 0; i < whole_i; i += n)
-    for (int64_t j = 0; j < whole_j; j += n) transpose_square(in + i * in_row + j, in_row, out + j * out_row + i, out_row);
-  for (int64_t i = 0; i < rows; ++i)
-    for (int64_t j = i < whole_i ? whole_j : 0; j < columns; ++j) out[j * out_row + i] = in[i * in_row + j];
-}
-
 }  // namespace HWY_NAMESPACE
 }  // namespace kernels
 HWY_AFTER_NAMESPACE();

@@ -3,9 +3,8 @@
 
 #include <nlohmann/json.hpp>
 #include <filesystem>
-#include <sstream>
 
-#include "tests/support/command_line.h"
+#include "tests/support/metrics.h"
 
 namespace adder {
 namespace {
@@ -17,14 +16,6 @@ constexpr char kHybrid[] = R"({"data": {"train": "text.txt"}, "logging": {"every
     "model": {"architecture": "hybrid", "d_model": 8, "n_layers": 4, "blocks": [
         {"architecture": "mamba", "d_state": 3}, {"architecture": "attention", "n_heads": 2, "mlp": "gelu"}]},
     "training": {"steps": 6, "batch_size": 2, "context_length": 16}, "evaluation": {"every": 0}})";
-
-std::vector<json> losses(const Workspace& work, const std::string& run) {
-  std::vector<json> list;
-  std::istringstream lines(work.read(run + "/metrics.jsonl"));
-  for (std::string line; std::getline(lines, line);)
-    if (const json object = json::parse(line); object.contains("train/loss")) list.push_back(object["train/loss"]);
-  return list;
-}
 
 TEST(CliHybrid, TrainsResumesTalksAndExportsItsConfig) {
   Workspace work;

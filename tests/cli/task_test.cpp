@@ -3,11 +3,10 @@
 
 #include <cstring>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "framework/training/checkpoint.h"
 #include "framework/training/run_folder.h"
-#include "tests/support/command_line.h"
+#include "tests/support/metrics.h"
 
 namespace adder {
 namespace {
@@ -23,13 +22,6 @@ void write_config(const Workspace& work, const std::string& task, const std::str
     "evaluation": {"every": 20}, "checkpoint": {"every": 0}, "logging": {"every": 1}})");
 }
 constexpr char kParity[] = R"({"name": "parity", "length": 4, "min_length": 2, "evaluation_lengths": [9, 40], "evaluation_examples": 64})";
-
-std::vector<json> metrics_of(const Workspace& work, const std::string& run) {
-  std::vector<json> lines;
-  std::istringstream text(work.read(run + "/metrics.jsonl"));
-  for (std::string line; std::getline(text, line);) lines.push_back(json::parse(line));
-  return lines;
-}
 
 json result_of(const Workspace& work, std::vector<std::string> command) {
   command.push_back("--json");

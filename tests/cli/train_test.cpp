@@ -8,33 +8,18 @@
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <thread>
 
 #include "framework/training/checkpoint.h"
 #include "framework/training/run_folder.h"
 #include "kernels/simd_target.h"
-#include "tests/support/command_line.h"
+#include "tests/support/metrics.h"
 
 namespace adder {
 namespace {
 
 using namespace testing_cli;
 using nlohmann::json;
-
-std::vector<json> metrics_of(const Workspace& work, const std::string& run) {
-  std::vector<json> lines;
-  std::istringstream text(work.read(run + "/metrics.jsonl"));
-  for (std::string line; std::getline(text, line);) lines.push_back(json::parse(line));
-  return lines;
-}
-
-std::vector<std::pair<int64_t, double>> losses(const Workspace& work, const std::string& run) {
-  std::vector<std::pair<int64_t, double>> list;
-  for (const json& line : metrics_of(work, run))
-    if (line.contains("train/loss")) list.emplace_back(line["step"], line["train/loss"]);
-  return list;
-}
 
 void expect_same(const std::vector<NamedTensor>& a, const std::vector<NamedTensor>& b) {
   ASSERT_EQ(a.size(), b.size());

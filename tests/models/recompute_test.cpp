@@ -1,6 +1,7 @@
 // training.recompute: the same bits, in less memory.
 #include <gtest/gtest.h>
 
+#include "framework/measure/random_tokens.h"
 #include "framework/training/trainer.h"
 #include "tests/models/model_support.h"
 
@@ -8,22 +9,6 @@ namespace adder {
 namespace {
 
 constexpr int64_t kVocabulary = 19;
-
-class Batches : public BatchSource {
- public:
-  Batches(int64_t batch, int64_t length) : batch_(batch), length_(length) {}
-  Batch at(int64_t step, int64_t) const override {
-    Batch batch;
-    batch.ids = index_input({batch_, length_}, uint64_t(step), kVocabulary);
-    batch.labels = index_input({batch_, length_}, uint64_t(step) + 100, kVocabulary);
-    return batch;
-  }
-  int64_t batch_size() const override { return batch_; }
-  int64_t length() const override { return length_; }
-
- private:
-  int64_t batch_, length_;
-};
 
 Config config_of(const std::string& architecture, bool recompute, const std::string& more = "") {
   return parse_config(R"({"data": {"train": "none"}, "model": {"architecture": ")" + architecture +
@@ -33,7 +18,7 @@ Config config_of(const std::string& architecture, bool recompute, const std::str
                       "test", {}, model_registry());
 }
 
-std::vector<double> trained(const Config& config, const Batches& batches, int64_t* peak = nullptr) {
+std::vector<double> trained(const Config& config, const BatchSource& batches, int64_t* peak = nullptr) {
   Trainer trainer(config, make_model(config.model, kVocabulary, DType::f32), batches);
   trainer.step();
   arena::reset_peak();
@@ -48,7 +33,7 @@ std::vector<double> trained(const Config& config, const Batches& batches, int64_
 }
 
 TEST(Recompute, SameBitsForEveryArchitecture) {
-  const Batches batches(2, 13);
+  const RandomTokens batches(kVocabulary, 2, 13);
   for (const Architecture& a : model_registry().architectures()) {
     if (a.counts) continue;
     EXPECT_EQ(trained(config_of(a.name, true), batches), trained(config_of(a.name, false), batches)) << a.name;
@@ -57,7 +42,7 @@ TEST(Recompute, SameBitsForEveryArchitecture) {
 
 #ifndef ADDER_ASAN  // the sanitizer's build gives each buffer a system allocation of its own
 TEST(Recompute, LessMemory) {
-  const Batches batches(2, 200);
+  const RandomTokens batches(kVocabulary, 2, 200);
   int64_t kept = 0, anew = 0;
   trained(config_of("mamba", false), batches, &kept);
   trained(config_of("mamba", true), batches, &anew);
