@@ -1,11 +1,55 @@
 #include "kernels/device.h"
 
+#include <sys/mman.h>
+
+#include <sys/mman.h>
+
+#include <cstdint>
 #include <cstdlib>
+#include <mutex>
 #include <new>
 #include <stdexcept>
 
 namespace kernels {
 namespace {
+constexpr size_t kLine = 64, kHugePage = 2 << 20;
+constexpr size_t kSmall = kHugePage / 8;  // what is left over at a page's end is never more
+
+// A page that small buffers are taken out of, one after the other; it goes when the last of them does. Its first line is
+// this header, so none of them begins where the page does.
+class SharedPage {
+ public:
+  static void* take(size_t bytes) {
+    const std::lock_guard lock(mutex_);
+    const size_t size = (bytes + kLine - 1) / kLine * kLine;
+    if (!open_ || open_->used_ + size > kHugePage) renew();
+    char* memory = reinterpret_cast<char*>(open_) + open_->used_;
+    open_->used_ += size;
+    ++open_->buffers_;
+    return memory;
+  }
+  static SharedPage* of(void* memory) {
+    return reinterpret_cast<SharedPage*>(reinterpret_cast<uintptr_t>(memory) / kHugePage * kHugePage);
+  }
+  void give_back() {
+    const std::lock_guard lock(mutex_);
+    if (--buffers_ == 0 && this != open_) std::free(this);
+  }
+
+ private:
+  static void renew() {
+    void* memory = std::aligned_alloc(kHugePage, kHugePage);
+    if (!memory) throw std::bad_alloc();
+    madvise(memory, kHugePage, MADV_HUGEPAGE);
+    if (open_ && open_->buffers_ == 0) std::free(open_);
+    open_ = new (memory) SharedPage;
+  }
+
+  size_t used_ = kLine, buffers_ = 0;
+  inline static std::mutex mutex_;
+  inline static SharedPage* open_ = nullptr;
+};
+
 void require_cpu(Device device) {
   if (device != Device::cpu) throw std::runtime_error("[device] this build has no CUDA; set \"device\": \"cpu\"");
 }
@@ -14,16 +58,24 @@ void require_cpu(Device device) {
 const char* name(Device device) { return device == Device::cpu ? "cpu" : "cuda"; }
 bool available(Device device) { return device == Device::cpu; }
 
+// Buffers lie in pages of 2 MB: of the time of a training step, 2 to 8 % went into the page tables of 4 KB pages. Large ones
+// begin at such a page, small ones share one; the sanitizer has each by itself, to see its bounds.
 void* allocate(Device device, size_t bytes) {
   require_cpu(device);
-  void* memory = std::aligned_alloc(64, (bytes + 63) / 64 * 64);
+#ifndef ADDER_ASAN
+  if (bytes <= kSmall) return SharedPage::take(bytes);
+#endif
+  void* memory = std::aligned_alloc(kHugePage, (bytes + kLine - 1) / kLine * kLine);
   if (!memory) throw std::bad_alloc();
+  madvise(memory, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);  // a wish: refused, the pages stay small
   return memory;
 }
 
 void release(Device device, void* memory) {
   require_cpu(device);
-  std::free(memory);
+  SharedPage* page = SharedPage::of(memory);
+  if (page == memory) std::free(memory);
+  else page->give_back();
 }
 
 }  // namespace kernels
