@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "framework/measure/kernel_bench.h"
+#include "framework/measure/machine.h"
 #include "framework/measure/random_tokens.h"
 #include "framework/training/trainer.h"
 #include "kernels/parallel.h"
@@ -50,17 +51,19 @@ ModelSpeed measure_model(const Config& config, const ModelFactory& factory, int6
   ModelSpeed speed;
   speed.parameters = trainer.model().parameters().count();
   speed.tokens = t.batch_size * t.context_length * t.accumulate;
+  const int64_t before = resident_bytes();
   trainer.step();
   Profile profile;
   trainer.profile(&profile);
   const double median = median_seconds([&] { trainer.step(); }, seconds);
+  speed.growth = resident_bytes() - before;  // the arena keeps what a step needed most
   const double steps = double(profile.steps());
   for (const Profile::Row& row : profile.rows())
     for (const Cost& cost : {row.forward, row.backward}) {
       speed.step += cost;
       speed.limit_seconds += limit_of(cost, peak).seconds / steps;
     }
-  speed.step.flops /= steps, speed.step.exps /= steps, speed.step.bytes /= steps;
+  speed.step.flops /= steps, speed.step.exps /= steps, speed.step.bf16_flops /= steps, speed.step.bytes /= steps;
   speed.step.seconds = median;
   speed.decode_seconds = decode_seconds(trainer.model(), config.training.context_length, seconds);
   return speed;
