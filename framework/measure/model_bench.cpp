@@ -47,11 +47,12 @@ ModelSpeed measure_model(const Config& config, const ModelFactory& factory, int6
                          double seconds) {
   const TrainingConfig& t = config.training;
   const RandomTokens batches(vocabulary, t.batch_size, t.context_length, config.model.features);
-  Trainer trainer(config, factory.make(config.model, vocabulary, uint64_t(config.seed), config.dtype()), batches);
+  auto model = factory.make(config.model, vocabulary, uint64_t(config.seed), config.dtype());
+  const int64_t before = resident_bytes();
+  Trainer trainer(config, std::move(model), batches);
   ModelSpeed speed;
   speed.parameters = trainer.model().parameters().count();
   speed.tokens = t.batch_size * t.context_length * t.accumulate;
-  const int64_t before = resident_bytes();
   trainer.step();
   Profile profile;
   trainer.profile(&profile);
