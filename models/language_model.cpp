@@ -23,6 +23,7 @@ LanguageModel::LanguageModel(const ModelConfig& config, int64_t vocabulary, uint
       norm_(config.norm),
       norm_bias_(config.norm_bias),
       residual_(config.residual) {
+  parameters_.multiply_in_bf16(config.bf16);
   const ParameterScope root(parameters_);
   const Shape table = {vocabulary, config.d_model};
   if (features_ > 0) {

@@ -83,6 +83,7 @@ RecurrentParameters declare_recurrent(const ParameterScope& scope, const Recurre
   RecurrentParameters p;
   p.weight_ih = &scope.add("weight_ih", {rows, D}, init::linear_default(H));
   p.weight_hh = &scope.add("weight_hh", {rows, H}, start.weight_hh);
+  p.weight_hh->value.multiply_in_bf16(false);  // the fused recurrences multiply in float32, and so must a single step
   p.bias_ih = &scope.add("bias_ih", {rows}, start.bias_ih);
   p.bias_hh = &scope.add("bias_hh", {rows}, start.bias_hh);
   if (H != D)

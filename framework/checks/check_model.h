@@ -9,6 +9,8 @@
 //   SIMD targets agree               to the bit: loss and gradients
 //   memory of a step is O(L)         bytes of a training step grow by 2.2 at most where L doubles
 //   gradients == differences         float64: each parameter along random directions, through carried state
+// Of a config of precision bf16 what is said of float32 holds of float32 with bfloat16 operands; to tolerance means then to
+// within a rounding of those.
 // The weights are drawn and shaken, so that nothing stands where it starts; the config's sizes are kept. Of a model
 // that counts the first five are checked: the others ask for gradients.
 #pragma once

@@ -78,8 +78,8 @@ std::string model_line(const Subject& subject, const ModelSpeed& s, size_t width
   return name + std::string(width + 2 - name.size(), ' ') + with_commas(int64_t(double(s.tokens) / s.step.seconds)) +
          " tokens/s in training (" + decimals(s.step.seconds / kMilli, 1) + " ms a step of " +
          std::to_string(c.training.batch_size) + " x " + std::to_string(c.training.context_length) + ", " +
-         decimals(100 * s.limit_seconds / s.step.seconds, 0) + " % of the limit), " +
-         with_commas(int64_t(1 / s.decode_seconds)) + " tokens/s decoding; " + with_commas(s.parameters) + " parameters\n";
+         decimals(100 * s.limit_seconds / s.step.seconds, 0) + " % of the limit, " +
+         decimals(double(s.growth) / (1 << 20), 1) + " MB), " + with_commas(int64_t(1 / s.decode_seconds)) + " tokens/s decoding; " + with_commas(s.parameters) + " parameters\n";
 }
 
 JsonValue model_json(const Subject& subject, const ModelSpeed& s) {
@@ -92,6 +92,7 @@ JsonValue model_json(const Subject& subject, const ModelSpeed& s) {
   entry.set("train_tokens_per_second", double(s.tokens) / s.step.seconds);
   entry.set("flops_per_step", s.step.flops);
   entry.set("share", s.limit_seconds / s.step.seconds);
+  entry.set("step_memory", s.growth);
   entry.set("decode_tokens_per_second", 1 / s.decode_seconds);
   return entry;
 }

@@ -16,6 +16,7 @@
 #include "framework/core/error.h"
 #include "framework/measure/machine.h"
 #include "kernels/device.h"
+#include "kernels/matmul/bf16.h"
 #include "kernels/parallel.h"
 #include "kernels/simd_target.h"
 
@@ -80,6 +81,13 @@ Line simd() {
   }
   if (!line.lack.empty()) line.mend = "unset ADDER_SIMD";
   return line;
+}
+
+Line bf16() {
+  if (!kernels::bf16_dot::available()) return {"bf16", "no VDPBF16PS: \"bf16\" multiplies as float32 does, in the same time"};
+  return {"bf16", kernels::bf16_dot::in_use() ? "VDPBF16PS in use"
+                                              : "VDPBF16PS is there, but half as fast as float32's multiply-adds on this make "
+                                                "of processor: those are used, to the same bits"};
 }
 
 Line processor(const Machine& m) {
@@ -153,7 +161,7 @@ void print_lines(const std::vector<Line>& lines, int64_t lacks) {
 
 int doctor_command(bool json) {
   const Machine machine = this_machine();
-  const std::vector<Line> lines = {program(),          {"compiler", "g++ " __VERSION__}, libraries(), cuda(), simd(),
+  const std::vector<Line> lines = {program(),          {"compiler", "g++ " __VERSION__}, libraries(), cuda(), simd(), bf16(),
                                    processor(machine), memory(machine),                  folder(),    data()};
   int64_t lacks = 0;
   for (const Line& line : lines) lacks += !line.lack.empty();

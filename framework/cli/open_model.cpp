@@ -16,7 +16,10 @@ void declare_source(CLI::App& app, ModelSource& source) {
 }
 
 LoadedModel open_model(const ModelSource& source, const ModelFactory& factory, DType dtype) {
-  return load_model(resolve_checkpoint(source.path, source.best, warn), factory, dtype);
+  LoadedModel loaded = load_model(resolve_checkpoint(source.path, source.best, warn), factory, dtype);
+  const ParameterList& parameters = loaded.model->parameters();
+  for (size_t i = 0; i < parameters.size(); ++i) parameters[i].value.multiply_in_bf16(false);
+  return loaded;
 }
 
 LoadedModel open_model(const ModelSource& source, const ModelFactory& factory) {
@@ -29,7 +32,8 @@ LoadedModel open_model(const ModelSource& source, const ModelFactory& factory) {
 DType precision_named(const std::string& name) {
   if (name == "float32") return DType::f32;
   if (name == "float64") return DType::f64;
-  throw UsageError("--precision is \"" + name + "\", expected float32 or float64");
+  throw UsageError("--precision is \"" + name + "\", expected float32 or float64" +
+                   (name == "bf16" ? "; a run of precision bf16 is traced in bf16 without it" : ""));
 }
 
 JsonValue describe(const LoadedModel& loaded) {

@@ -56,7 +56,8 @@ JsonValue cost_json(const Cost& c, double steps, const MachinePeak& peak) {
 std::string shown(const MachinePeak& peak) {
   const auto giga = [](double x) { return decimals(x / kGiga, 1); };
   return std::to_string(peak.threads) + (peak.threads == 1 ? " thread, " : " threads, ") + peak.simd + ": " +
-         giga(peak.flops) + " GFLOP/s, " + giga(peak.exps) + " Gexp/s; memory " + giga(peak.read) + " GB/s read, " +
+         giga(peak.flops) + " GFLOP/s (bf16 " +
+         (peak.bf16_dot ? giga(peak.bf16_flops) : "as float32") + "), " + giga(peak.exps) + " Gexp/s; memory " + giga(peak.read) + " GB/s read, " +
          giga(peak.copy) + " copy, " + giga(peak.triad) + " triad";
 }
 
@@ -65,6 +66,8 @@ JsonValue to_json(const MachinePeak& peak) {
   result.set("threads", int64_t(peak.threads));
   result.set("simd", peak.simd);
   result.set("flops", peak.flops);
+  result.set("bf16_flops", peak.bf16_flops);
+  result.set("bf16_dot", peak.bf16_dot);
   result.set("exps", peak.exps);
   result.set("read", peak.read);
   result.set("copy", peak.copy);

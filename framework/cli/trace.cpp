@@ -68,7 +68,7 @@ Action declare_trace(CLI::App& app) {
   app.add_option("--names", options->names, "own, or source: names and shapes of the imported folder")
       ->type_name("KIND")
       ->capture_default_str();
-  app.add_option("--precision", options->precision, "float32 or float64; default: the checkpoint's")
+  app.add_option("--precision", options->precision, "float32 or float64, of weights and products alike; default: the checkpoint's")
       ->type_name("NAME");
   app.add_flag("--json", options->json, "the list of datasets as one JSON document");
   declare_compute(app, options->compute);

@@ -125,8 +125,10 @@ void LoggingConfig::fields(Fields& f) {
 void Config::fields(Fields& f) {
   f("name", name, "of the run, whose folder is runs/<name>; default: the config file's stem");
   f("seed", seed, "of initialisation, data order, dropout and sampling", at_least(0));
-  f.choice("precision", precision, {"float32", "float64"}, "number type of parameters and activations",
-           {{"bf16", "not available yet; use \"float32\""}});
+  f.choice("precision", precision, {"float32", "bf16", "float64"},
+           "number type of parameters and activations; bf16: float32, but for the operands of products with weights "
+           "(linear layers forward and backward, not those inside rnn, gru and lstm), which are rounded to bfloat16 and "
+           "summed in float32");
   f.choice("device", device, {"cpu", "cuda"}, "where the arithmetic happens");
   f.section("data", data, "what is read");
   f.section("model", model, "what is trained");
@@ -182,6 +184,7 @@ void adopt_model(Config& config, const ModelConfig& stored, const std::string& w
                      " (initialize.from) " + found + "; remove the key, or start from other weights");
   }
   if (config.given.contains("model.dropout")) theirs.dropout = config.model.dropout;
+  theirs.bf16 = config.model.bf16;
   config.model = theirs;
 }
 

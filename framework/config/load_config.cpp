@@ -348,6 +348,7 @@ Config parse_config(const std::string& text, const std::string& shown_name,
     config.schedule.decay_steps = config.training.steps;
     config.given.erase("schedule.decay_steps");
   }
+  config.model.bf16 = config.precision == "bf16";
   settle_task(config);
   if (config.model.positions == "learned" && config.model.max_positions == 0)
     config.model.max_positions = config.training.context_length;

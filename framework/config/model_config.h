@@ -60,6 +60,9 @@ struct ModelConfig : BlockConfig {
   // Not part of the config's text: real inputs a position in place of token ids, as data.task has them. The model
   // then has one output.
   int64_t features = 0;
+  // Nor is this one: Config.precision is "bf16", so that products with weights take bfloat16 operands where the model
+  // is one of float32.
+  bool bf16 = false;
 
   bool hybrid() const { return architecture == kHybrid; }
   const BlockConfig& block(int64_t i) const {

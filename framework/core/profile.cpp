@@ -8,7 +8,7 @@ double seconds_between(std::chrono::steady_clock::time_point from, std::chrono::
 }  // namespace
 
 Cost& Cost::operator+=(const Cost& c) {
-  seconds += c.seconds, flops += c.flops, bytes += c.bytes, exps += c.exps, calls += c.calls;
+  seconds += c.seconds, flops += c.flops, bytes += c.bytes, exps += c.exps, bf16_flops += c.bf16_flops, calls += c.calls;
   return *this;
 }
 

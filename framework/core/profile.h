@@ -16,10 +16,12 @@ struct Work {
   double flops = 0, backward_flops = 0;
   double exps = 0, backward_exps = 0;
   double bytes = -1, backward_bytes = -1;
+  bool bf16 = false;  // the FLOPs are of bfloat16 operands
 };
 
 struct Cost {
   double seconds = 0, flops = 0, bytes = 0, exps = 0;
+  double bf16_flops = 0;  // those of the FLOPs whose operands are bfloat16
   int64_t calls = 0;
   Cost& operator+=(const Cost& c);
 };

@@ -42,13 +42,14 @@ double bytes(const std::vector<Var>& variables, bool recorded_only = false) {
 }
 
 Cost forward_cost(const Work& work, const std::vector<Var>& outputs, const std::vector<Var>& inputs) {
-  return {.flops = work.flops, .bytes = work.bytes >= 0 ? work.bytes : bytes(inputs) + bytes(outputs), .exps = work.exps};
+  return {.flops = work.flops, .bytes = work.bytes >= 0 ? work.bytes : bytes(inputs) + bytes(outputs), .exps = work.exps,
+          .bf16_flops = work.bf16 ? work.flops : 0};
 }
 
 Cost backward_cost(const Work& work, const std::vector<Var>& outputs, const std::vector<Var>& inputs) {
   const double moved = bytes(inputs) + bytes(outputs) + bytes(inputs, true);
   return {.flops = work.backward_flops, .bytes = work.backward_bytes >= 0 ? work.backward_bytes : moved,
-          .exps = work.backward_exps};
+          .exps = work.backward_exps, .bf16_flops = work.bf16 ? work.backward_flops : 0};
 }
 
 // Elements from the first to the last in memory, counting both.

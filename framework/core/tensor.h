@@ -69,6 +69,11 @@ class Tensor {
   bool shares_storage() const;                      // another tensor holds the same storage
   bool same_storage(const Tensor& other) const { return storage_ && storage_ == other.storage_; }
 
+  // Whether products with this matrix of weights take bfloat16 operands (ops/linear.h; float32 alone). Views keep the
+  // mark, copies do not.
+  bool multiplies_in_bf16() const { return bf16_products_ && dtype_ == DType::f32; }
+  void multiply_in_bf16(bool on) { bf16_products_ = on; }
+
   static Tensor like(const Tensor& t) { return empty(t.shape(), t.dtype(), t.device()); }
 
  private:
@@ -77,6 +82,7 @@ class Tensor {
   int64_t offset_ = 0;
   DType dtype_ = DType::f32;
   Device device_ = Device::cpu;
+  bool bf16_products_ = false;
 };
 
 struct NamedTensor {

@@ -91,4 +91,8 @@ Machine this_machine() {
   return m;
 }
 
+int64_t resident_bytes() {
+  return int64_t(std::strtoll(value_in("/proc/self/status", "VmRSS").c_str(), nullptr, 10)) * 1024;
+}
+
 }  // namespace adder

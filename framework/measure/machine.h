@@ -17,4 +17,6 @@ struct Machine {
 };
 Machine this_machine();
 
+int64_t resident_bytes();  // of this process; 0 where the kernel does not tell
+
 }  // namespace adder

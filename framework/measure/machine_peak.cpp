@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <numeric>
+#include <vector>
 
 #include "kernels/kernel.h"
+#include "kernels/matmul/bf16.h"
 #include "kernels/peak/peak.h"
 
 namespace adder {
@@ -32,6 +35,17 @@ double best_rate(double seconds, const double& work, F run) {
   return best;
 }
 
+bool takes_bf16_dot(DType dtype) {
+  return dtype == DType::f32 && kernels::simd_target() == "avx512" && kernels::bf16_dot::in_use();
+}
+
+// On all threads; FLOPs.
+double run_bf16_dot(int64_t tasks, int64_t rounds) {
+  std::vector<double> work(static_cast<size_t>(tasks));
+  kernels::parallel_for(tasks, [&](int64_t i) { work[size_t(i)] = kernels::bf16_dot::flops(rounds); });
+  return std::accumulate(work.begin(), work.end(), 0.0);
+}
+
 int64_t beyond_the_caches() {
   const long last_cache = sysconf(_SC_LEVEL3_CACHE_SIZE);
   return std::clamp<int64_t>(2 * int64_t(std::max(0L, last_cache)), kLeastBytes, kMostBytes);
@@ -48,6 +62,8 @@ MachinePeak measure_peak(DType dtype, double seconds, int64_t bytes) {
     double work = 0;
     kernels::Peak<T> a{.tasks = kPartsPerThread * peak.threads, .rounds = 100000, .work = &work};
     peak.flops = best_rate(seconds, work, [&] { KERNEL(peak_fma, T)(Device::cpu, a); });
+    peak.bf16_flops = peak.flops, peak.bf16_dot = takes_bf16_dot(dtype);
+    if (peak.bf16_dot) peak.bf16_flops = best_rate(seconds, work, [&] { work = run_bf16_dot(a.tasks, a.rounds / 2); });
     a.rounds = 200;
     peak.exps = best_rate(seconds, work, [&] { KERNEL(peak_exp, T)(Device::cpu, a); });
     a.n = (bytes > 0 ? bytes : beyond_the_caches()) / int64_t(sizeof(T)) / 64 * 64;
@@ -62,7 +78,8 @@ MachinePeak measure_peak(DType dtype, double seconds, int64_t bytes) {
 }
 
 Limit limit_of(const Cost& cost, const MachinePeak& peak) {
-  const double multiply = cost.flops / peak.flops, exponential = cost.exps / peak.exps, memory = cost.bytes / peak.bytes();
+  const double of_bf16 = cost.bf16_flops > 0 ? cost.bf16_flops / peak.bf16_flops : 0;
+  const double multiply = (cost.flops - cost.bf16_flops) / peak.flops + of_bf16, exponential = cost.exps / peak.exps, memory = cost.bytes / peak.bytes();
   if (multiply + exponential + memory <= 0) return {};
   if (memory >= multiply + exponential) return {memory, "B", cost.bytes};
   if (exponential > multiply) return {multiply + exponential, "exp", cost.exps};

@@ -12,12 +12,14 @@ struct MachinePeak {
   int threads = 1;
   std::string simd = {};
   double flops = 0;                    // fused multiply-adds a second, times two
+  double bf16_flops = 0;               // the same of bfloat16 operands; in float64 no more than flops
+  bool bf16_dot = false;               // they are VDPBF16PS's, not float32's multiply-adds
   double exps = 0;                     // exponentials a second, from L1
   double read = 0, copy = 0, triad = 0;  // bytes a second beyond the last cache
   double bytes() const;                // the most of the three
 };
 
-// Each of the five limits takes about `seconds`, plus the time to get `bytes` of memory for each of three buffers (0:
+// Each of the limits takes about `seconds`, plus the time to get `bytes` of memory for each of three buffers (0:
 // what exceeds the last cache).
 MachinePeak measure_peak(DType dtype, double seconds = 0.1, int64_t bytes = 0);
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "framework/measure/kernel_bench.h"
+#include "framework/measure/machine.h"
 #include "framework/measure/random_tokens.h"
 #include "framework/training/trainer.h"
 #include "kernels/parallel.h"
@@ -46,7 +47,9 @@ ModelSpeed measure_model(const Config& config, const ModelFactory& factory, int6
                          double seconds) {
   const TrainingConfig& t = config.training;
   const RandomTokens batches(vocabulary, t.batch_size, t.context_length, config.model.features);
-  Trainer trainer(config, factory.make(config.model, vocabulary, uint64_t(config.seed), config.dtype()), batches);
+  auto model = factory.make(config.model, vocabulary, uint64_t(config.seed), config.dtype());
+  const int64_t before = resident_bytes();
+  Trainer trainer(config, std::move(model), batches);
   ModelSpeed speed;
   speed.parameters = trainer.model().parameters().count();
   speed.tokens = t.batch_size * t.context_length * t.accumulate;
@@ -54,13 +57,14 @@ ModelSpeed measure_model(const Config& config, const ModelFactory& factory, int6
   Profile profile;
   trainer.profile(&profile);
   const double median = median_seconds([&] { trainer.step(); }, seconds);
+  speed.growth = resident_bytes() - before;  // the arena keeps what a step needed most
   const double steps = double(profile.steps());
   for (const Profile::Row& row : profile.rows())
     for (const Cost& cost : {row.forward, row.backward}) {
       speed.step += cost;
       speed.limit_seconds += limit_of(cost, peak).seconds / steps;
     }
-  speed.step.flops /= steps, speed.step.exps /= steps, speed.step.bytes /= steps;
+  speed.step.flops /= steps, speed.step.exps /= steps, speed.step.bf16_flops /= steps, speed.step.bytes /= steps;
   speed.step.seconds = median;
   speed.decode_seconds = decode_seconds(trainer.model(), config.training.context_length, seconds);
   return speed;

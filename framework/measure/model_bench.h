@@ -9,6 +9,7 @@ struct ModelSpeed {
   int64_t parameters = 0;
   int64_t tokens = 0;             // a step
   Cost step;                      // seconds: the median step's
+  int64_t growth = 0;             // bytes by which the process grew over its size with the weights: the optimizer's state, gradients, activations
   double limit_seconds = 0;       // of such a step, by op at its own limit
   double decode_seconds = 0;      // the median token's, one row, after as many tokens as a training context
 };

@@ -30,6 +30,7 @@ Parameter& ParameterList::add(const std::string& name, const Shape& shape, const
   p->name = name;
   p->decay = decay;
   p->value = Tensor::empty(shape, dtype_);
+  p->value.multiply_in_bf16(bf16_products_ && shape.size() == 2);
   const Random random(seed_, "init " + name);
   constexpr int64_t kFew = 4096;  // a model may look at such values as it is made
   if (!kernels::rehearsing() || p->value.size() <= kFew) by_dtype(dtype_, [&](auto zero) {

@@ -51,10 +51,13 @@ class ParameterList {
   int64_t count() const;                           // elements of all of them
   void clear_gradients() const;
   DType dtype() const { return dtype_; }
+  // From here on matrices are declared such that products with them take bfloat16 operands (ops/linear.h).
+  void multiply_in_bf16(bool on) { bf16_products_ = on; }
 
  private:
   uint64_t seed_;
   DType dtype_;
+  bool bf16_products_ = false;
   std::vector<std::unique_ptr<Parameter>> parameters_;
 };
 

@@ -23,9 +23,11 @@ Var activation(const char* name, Kind kind, const Var& x) {
     const double exps = kind == Kind::relu || kind == Kind::relu_squared ? 0 : double(in.size());
     return record(name, y, {x}, [a, in](const Adjoints& g) {
       auto b = a;
-      const Tensor dy = g.out(0).with_even_rows(), dx = g.in(0);
+      b.overwrite = g.fresh(0);
+      const Tensor dy = g.out(0).with_even_rows(), dx = b.overwrite ? Tensor::like(in) : g.in(0);
       b.dy = matrix<const T>(dy), b.dx = matrix<T>(dx);
       KERNEL(activation_bwd, T)(in.device(), b);
+      if (b.overwrite) g.give(0, dx);
     }, {.exps = exps, .backward_exps = exps});
   });
 }

@@ -78,11 +78,13 @@ std::vector<Var> means(const char* op, const Var& logits, const Tensor& labels, 
         return count && adjoint.defined() ? adjoint.item() / double(count) : 0;
       };
       auto b = a;
-      const Tensor dx = g.in(0);
+      b.overwrite = g.fresh(0) && !rows.logits.shares_storage();  // nobody else will look at the logits any more
+      const Tensor dx = b.overwrite ? rows.logits : g.in(0);
       b.loss = nullptr, b.dx = matrix<T>(dx);
       b.scale = T(share(g.out(0)));
       if (with_z) b.square_scale = share(g.out(1));
       KERNEL(cross_entropy_bwd, T)(rows.logits.device(), b);
+      if (b.overwrite) g.give(0, dx);
     }, {.exps = double(rows.logits.size()), .backward_exps = double(rows.logits.size())});
   });
 }

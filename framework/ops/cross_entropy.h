@@ -7,7 +7,8 @@
 namespace adder::ops {
 
 // The mean over the labels that are not ignore_index, rank 0; summed in double in the order of the positions.
-// 0 with a gradient of 0 where every label is ignored: a window of padding then weighs nothing.
+// 0 with a gradient of 0 where every label is ignored: a window of padding then weighs nothing. Where nothing else holds
+// the logits when backward comes, their gradient takes their place, and there is no second buffer of their size.
 Var cross_entropy(const Var& logits, const Tensor& labels, int32_t ignore_index = -100);
 
 // The same, and with it what a z-loss weighs: the mean of log(sum_v e^logits)^2 over the same labels, rank 0.

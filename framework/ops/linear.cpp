@@ -22,15 +22,16 @@ template <class T>
 void backward(const Tensor& x, const Tensor& w, const Adjoints& g) {
   const Tensor dy = g.out(0).with_even_rows();
   const int64_t rows = x.rows(), k = x.columns(), n = w.dim(0);
+  const bool bf16 = w.multiplies_in_bf16();
   add_product(g, 0, x, [&](const Tensor& dx, bool add) {  // dx[i,e] += sum_j dy[i,j] w[j,e]
     KERNEL(matmul, T)(x.device(), {.m = rows, .n = k, .k = n, .a = dy.data<T>(), .a_row = dy.row_stride(), .a_col = 1,
                                    .b = w.data<T>(), .b_row = w.row_stride(), .b_col = 1,
-                                   .c = dx.data<T>(), .c_row = dx.row_stride(), .accumulate = add});
+                                   .c = dx.data<T>(), .c_row = dx.row_stride(), .accumulate = add, .bf16 = bf16});
   });
   add_product(g, 1, w, [&](const Tensor& dw, bool add) {  // dw[j,e] += sum_i dy[i,j] x[i,e]
     KERNEL(matmul, T)(x.device(), {.m = n, .n = k, .k = rows, .a = dy.data<T>(), .a_row = 1, .a_col = dy.row_stride(),
                                    .b = x.data<T>(), .b_row = x.row_stride(), .b_col = 1,
-                                   .c = dw.data<T>(), .c_row = dw.row_stride(), .accumulate = add});
+                                   .c = dw.data<T>(), .c_row = dw.row_stride(), .accumulate = add, .bf16 = bf16});
   });
   const Tensor db = g.in(2);
   if (db.defined()) KERNEL(column_sum, T)(x.device(), {.x = matrix<const T>(dy), .sum = pointer<T>(db)});
@@ -53,9 +54,11 @@ Var linear(const Var& x, const Var& w, const Var& b) {
     const Tensor y = Tensor::empty(shape, x.dtype(), x.device());
     KERNEL(matmul, T)(x.device(), {.m = in.rows(), .n = n, .k = k, .a = in.data<T>(), .a_row = in.row_stride(), .a_col = 1,
                                    .b = weight.data<T>(), .b_row = 1, .b_col = weight.row_stride(),
-                                   .c = y.data<T>(), .c_row = n, .bias = pointer<const T>(b.value())});
+                                   .c = y.data<T>(), .c_row = n, .bias = pointer<const T>(b.value()),
+                                   .bf16 = weight.multiplies_in_bf16()});
     const double product = 2 * double(in.rows()) * double(n) * double(k);
-    const Work work{.flops = product, .backward_flops = product * ((x.tape() != nullptr) + (w.tape() != nullptr))};
+    const Work work{.flops = product, .backward_flops = product * ((x.tape() != nullptr) + (w.tape() != nullptr)),
+                    .bf16 = weight.multiplies_in_bf16()};
     return record("linear", y, {x, w, b}, [in, weight](const Adjoints& g) { backward<T>(in, weight, g); }, work);
   });
 }

@@ -1,4 +1,6 @@
 // y = x w^T + b. x (..., k), w (n, k), b (n) or left out; y (..., n).
+// Where w.multiplies_in_bf16() the operands of all three products (y, dx, dw) are rounded to bfloat16, to the nearest, ties to
+// even, and summed in float32 (kernels/matmul/bf16.h); b, its gradient and everything that comes in or out stay float32.
 #pragma once
 #include "framework/core/tape.h"
 

@@ -41,6 +41,7 @@ void Optimizer::step(double learning_rate, double gradient_scale) {
     const Tensor gradient = p.grad.defined() && !p.grad.contiguous() ? p.grad.clone() : p.grad;
     update(i, p, gradient, learning_rate, gradient_scale);
   }
+  finish();
 }
 
 const std::vector<std::string>& optimizer_names() {

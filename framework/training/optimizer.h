@@ -56,6 +56,8 @@ class Optimizer {
   // Updates parameter i; steps() counts this update already.
   virtual void update(size_t i, const Parameter& parameter, const Tensor& gradient, double learning_rate,
                       double gradient_scale) = 0;
+  // After the last of them: a rule that goes over all parameters in one pass does it here.
+  virtual void finish() {}
 
   const ParameterList& parameters_;
   std::vector<Slot> slots_;

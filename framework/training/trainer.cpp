@@ -112,17 +112,19 @@ Trainer::Sums Trainer::accumulate_gradients(bool require_finite) {
     pass.readings = &sums.readings;
     State state;
     if (t.state == "carry" && batches_.continues(step_, micro)) state = sums.state;
-    const Var logits = model_->forward(pass, {batch.ids, batch.resets, batch.features}, state);
+    Var logits = model_->forward(pass, {batch.ids, batch.resets, batch.features}, state);
     const auto share = [&](const Var& term, double weight) {
       return std::pair(term, Tensor::full(term.shape(), weight / double(parts), term.dtype(), term.device()));
     };
     if (t.z_loss == 0) {
       const Var loss = mean_loss(logits, batch);
       sums.loss += loss.value().item();
+      logits = Var();  // so that their gradient may take their place
       tape.backward({share(loss, 1.0)});
     } else {
       const auto [loss, square] = ops::cross_entropy_and_z(logits, batch.labels, kIgnoreLabel);
       sums.loss += loss.value().item(), sums.z_loss += t.z_loss * square.value().item();
+      logits = Var();
       tape.backward({share(loss, 1.0), share(square, t.z_loss)});
     }
     if (t.state == "carry") sums.state = compact(state);

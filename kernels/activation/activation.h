@@ -26,6 +26,7 @@ struct Activation {
   Matrix<T> y{};          // [rows, columns]   written by forward
   Matrix<const T> dy{};   // [rows, columns]   read by backward
   Matrix<T> dx{};         // backward adds into it
+  bool overwrite = false; // or writes it
 };
 
 namespace cpu {

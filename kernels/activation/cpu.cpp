@@ -182,10 +182,10 @@ void forward_run(const T* x, T* y, int64_t n) {
 }
 
 template <class F, class T>
-void backward_run(const T* x, const T* dy, T* dx, int64_t n) {
+void backward_run(const T* x, const T* dy, T* dx, int64_t n, bool overwrite) {
   for (int64_t j = 0; j < n; j += kLanes<T>) {
     const auto d = load(dy + j, n - j) * F::slope(load(x + j, n - j));
-    store(dx + j, load(dx + j, n - j) + d, n - j);
+    store(dx + j, (overwrite ? zero<T>() : load(dx + j, n - j)) + d, n - j);
   }
 }
 
@@ -204,7 +204,8 @@ void backward(const Activation<T>& a) {
   const bool dense = a.x.dense() && a.dy.dense() && a.dx.dense();
   with_kind(a.kind, [&](auto kind) {
     for_each_run(a.x.rows, a.x.columns, dense, [&](int64_t row, int64_t first, int64_t n) {
-      backward_run<decltype(kind)>(a.x.row(row) + first, a.dy.row(row) + first, a.dx.row(row) + first, n);
+      backward_run<decltype(kind)>(a.x.row(row) + first, a.dy.row(row) + first, a.dx.row(row) + first, n,
+                                    a.overwrite);
     });
   });
 }

@@ -23,8 +23,17 @@ struct AdamW {
   T decay = 0, rate = 0, inverse_correction2 = 1, eps = 0;
 };
 
+// Several parameters in one pass: the same step of each of them, the work shared out over all together.
+template <class T>
+struct AdamWParts {
+  const AdamW<T>* parts = nullptr;
+  int64_t count = 0;
+};
+
 namespace cpu {
 template <class T>
 void adamw(const AdamW<T>&);
+template <class T>
+void adamw_parts(const AdamWParts<T>&);
 }  // namespace cpu
 }  // namespace kernels

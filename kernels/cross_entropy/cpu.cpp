@@ -2,6 +2,8 @@
 // double.
 #include "kernels/cross_entropy/cross_entropy.h"
 
+#include <algorithm>
+
 #include "kernels/elementwise.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -45,8 +47,10 @@ void row_gradient(const CrossEntropy<T>& a, int64_t i) {
   T* dx = a.dx.row(i);
   const T weight = a.log_z ? T(double(a.scale) + 2 * a.square_scale * a.log_z[i]) : a.scale;
   const auto peak = set(a.peak[i]), factor = set(a.inverse[i] * weight);
-  for (int64_t j = 0; j < n; j += kLanes<T>)
-    store(dx + j, fma(exp(load(x + j, n - j) - peak), factor, load(dx + j, n - j)), n - j);
+  for (int64_t j = 0; j < n; j += kLanes<T>) {
+    const auto before = a.overwrite ? zero<T>() : load(dx + j, n - j);
+    store(dx + j, fma(exp(load(x + j, n - j) - peak), factor, before), n - j);
+  }
   dx[a.labels[i]] -= a.scale;
 }
 
@@ -54,8 +58,10 @@ template <class T>
 void backward(const CrossEntropy<T>& a) {
   if (!a.dx) return;
   parallel_blocks(a.x.rows, rows_a_block(a.x.columns), [&](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; ++i)
+    for (int64_t i = first; i < last; ++i) {
       if (a.labels[i] != a.ignored) row_gradient(a, i);
+      else if (a.overwrite) std::fill_n(a.dx.row(i), a.dx.columns, T(0));
+    }
   });
 }
 

@@ -20,6 +20,7 @@ struct CrossEntropy {
   T scale = 0;                      // adjoint of each row's loss
   double square_scale = 0;          // adjoint of each row's log_z^2
   Matrix<T> dx{};                   // backward adds into it
+  bool overwrite = false;           // or writes it, ignored rows too; dx may then be x
 };
 
 namespace cpu {

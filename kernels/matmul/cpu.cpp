@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "kernels/matmul/bf16.h"
 #include "kernels/parallel.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -24,7 +25,7 @@ using namespace tile;
 constexpr int64_t kBlockRows = 224;                     // rows of A that a panel meets in turn
 constexpr int64_t kMostDepth = 512;                     // of a k block
 constexpr int64_t kTogether = 12 * kVectors;            // vectors of columns that a task packs at a time
-constexpr int64_t kDirectRows = 256, kDirectDepth = 4096;  // up to these B is read where it lies, if it can be
+constexpr int64_t kDirectRows = 32, kDirectDepth = 4096;  // up to these B is read where it lies, if it can be; its rows lie on many pages
 constexpr int64_t kPanelsPerTile = 6;                   // from these many panels on packing A's tiles pays
 constexpr int64_t kFewRows = 4, kFewDepth = 128;        // up to these B is read once, from memory: panels pass through L1
 constexpr double kTaskBytes = 64 << 10;                 // of such a B, the least that is worth a task of its own
@@ -192,6 +193,9 @@ void multiply(const MatMul<T>& p) {
     for (int64_t i = 0; i < p.m && !p.accumulate; ++i)
       for (int64_t j = 0; j < p.n; ++j) p.c[i * p.c_row + j] = p.bias ? p.bias[j] : T(0);
     return;
+  }
+  if constexpr (sizeof(T) == sizeof(float)) {
+    if (p.bf16) return cpu::matmul_bf16(p);
   }
   const Split s = split(p);
   constexpr int64_t n = kNativeLanes<T>;

@@ -18,6 +18,7 @@ struct MatMul {
   int64_t c_row = 0;
   bool accumulate = false;
   const T* bias = nullptr;                // [n], not together with accumulate
+  bool bf16 = false;                      // float alone: bfloat16 operands, see bf16.h; one of A's strides is 1 then too
 };
 
 namespace cpu {

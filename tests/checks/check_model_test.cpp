@@ -66,6 +66,14 @@ TEST(CheckModel, TheSkeletonsSwitches) {
   expect_all("kinks", small("mamba", R"(, "activation": "relu", "output": "linear", "mlp": "relu_squared")"));
 }
 
+TEST(CheckModel, ProductsInBf16) {
+  for (const char* architecture : {"attention", "mamba"}) {
+    ModelConfig config = small(architecture);
+    config.bf16 = true;
+    expect_all(std::string(architecture) + " in bf16", config);
+  }
+}
+
 TEST(CheckModel, RecurrencesInParallelOverTime) {
   for (const char* recurrence : {"deer", "quasi_deer"})
     for (const char* architecture : {"rnn", "gru", "lstm"})

@@ -38,7 +38,8 @@ TEST(CliBench, AConfigOnRandomTokens) {
   ASSERT_EQ(result["models"].size(), 1u);
   const json model = result["models"][0];
   EXPECT_EQ(model["name"], "tiny.json");
-  for (const char* figure : {"train_tokens_per_second", "decode_tokens_per_second", "seconds_per_step", "share", "flops_per_step"})
+  for (const char* figure : {"train_tokens_per_second", "decode_tokens_per_second", "seconds_per_step", "share", "flops_per_step",
+                             "step_memory"})
     EXPECT_GT(model[figure], 0) << figure;
   const Ran text = work.run({"bench", "tiny.json", "--seconds", "0.001", "--vocabulary", "40"});
   ASSERT_EQ(text.code, 0) << text.err;

@@ -116,9 +116,17 @@ TEST(Config, ValuesOutOfRange) {
       "optimizer.name: expected one of \"adamw\", \"sgd\", \"lion\", \"muon\", found string \"adam\"; did you mean \"adamw\"?");
 }
 
+TEST(Config, PrecisionTellsTheModelHowToMultiply) {
+  for (const char* precision : {"float32", "bf16", "float64"}) {
+    const Config c = parse(around("\"precision\": \"" + std::string(precision) + "\""));
+    EXPECT_EQ(c.model.bf16, c.precision == "bf16");
+    EXPECT_EQ(c.dtype(), c.precision == "float64" ? DType::f64 : DType::f32);
+    EXPECT_EQ(parse(to_json(c)).model.bf16, c.model.bf16);
+  }
+  EXPECT_HAS(refusal(around("\"precision\": \"bf64\"")), "expected one of \"float32\", \"bf16\", \"float64\"");
+}
+
 TEST(Config, WhatThisBuildLacksIsRefused) {
-  EXPECT_EQ(refusal(around("\"precision\": \"bf16\"")),
-            "dir/x.json:2:14: precision: \"bf16\" is not available yet; use \"float32\"");
   if (!kernels::available(kernels::Device::cuda)) {
     EXPECT_HAS(refusal(around("\"device\": \"cuda\"")),
                "dir/x.json:2:11: device: \"cuda\" is not available in this build");

@@ -18,7 +18,7 @@ TEST(MachinePeak, EveryLimitIsMeasuredOnEveryTarget) {
       const MachinePeak peak = measure_peak(dtype, kShort, kFewBytes);
       EXPECT_EQ(peak.simd, target);
       EXPECT_GE(peak.threads, 1);
-      for (const double limit : {peak.flops, peak.exps, peak.read, peak.copy, peak.triad}) EXPECT_GT(limit, 0) << target;
+      for (const double limit : {peak.flops, peak.bf16_flops, peak.exps, peak.read, peak.copy, peak.triad}) EXPECT_GT(limit, 0) << target;
       EXPECT_GT(peak.flops, peak.exps) << target;  // an exponential is several multiply-adds
     }
   }
@@ -34,6 +34,8 @@ TEST(MachinePeak, ArithmeticTimesAddAndMemoryStandsBesideThem) {
   EXPECT_EQ(product.unit, "FLOP");
   EXPECT_EQ(product.amount, 300);
   EXPECT_EQ(limit_of({.flops = 100, .bytes = 50, .exps = 20}, peak).unit, "exp");
+  const MachinePeak with_bf16{.flops = 100, .bf16_flops = 200, .exps = 10, .read = 20};
+  EXPECT_EQ(limit_of({.flops = 500, .bf16_flops = 400}, with_bf16).seconds, 3);
   const Limit moved = limit_of({.flops = 100, .bytes = 500}, peak);
   EXPECT_EQ(moved.seconds, 10);
   EXPECT_EQ(moved.unit, "B");

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "framework/ops/add.h"
 #include "kernels/cross_entropy/ref.h"
 #include "tests/support/check.h"
 
@@ -119,6 +120,30 @@ TEST(CrossEntropy, NamesALabelOutOfRange) {
     FAIL() << "no error";
   } catch (const std::exception& e) {
     EXPECT_STREQ(e.what(), "[cross_entropy] labels has shape [1], expected [2]");
+  }
+}
+
+TEST(CrossEntropy, TheGradientTakesThePlaceOfLogitsThatNobodyHolds) {
+  for (const bool held : {false, true}) {
+    Tape tape;
+    const Tensor values = normal_input({3, 40}, 1).to(DType::f32);
+    Var logits = ops::add(tape.leaf(values), Tensor::zeros({3, 40}));
+    const Tensor kept = held ? logits.value() : Tensor(), copy = logits.value().clone();
+    const void* place = logits.value().raw();
+    Tensor gradient;
+    bool in_place = false;
+    watch(logits, [&](const Tensor& g) { gradient = g.clone(), in_place = g.raw() == place; });
+    const Var loss = ops::cross_entropy(logits, labels_of({5, -100, 39}));
+    logits = Var();
+    tape.backward(loss);
+    EXPECT_EQ(in_place, !held);
+    for (int64_t i = 0; held && i < kept.size(); ++i) ASSERT_EQ(kept.item(i), copy.item(i));
+    Tape other;
+    const Var x = other.leaf(values);
+    Tensor expected;
+    watch(x, [&](const Tensor& g) { expected = g.clone(); });
+    other.backward(ops::cross_entropy(x, labels_of({5, -100, 39})));
+    for (int64_t i = 0; i < expected.size(); ++i) ASSERT_EQ(gradient.item(i), expected.item(i)) << i;
   }
 }
 

@@ -34,6 +34,36 @@ TEST(Linear, ARowOfABatchHasTheBitsOfThatRowAlone) {
   }
 }
 
+// Small integers are bfloat16 numbers, and their sums are exact: the mark must change nothing. Of other numbers it must.
+TEST(Linear, InBf16RoundsTheOperandsOfAllThreeProductsAndNothingElse) {
+  const auto results = [](bool whole, bool bf16) {
+    const auto draw = [&](const Shape& shape, uint64_t seed) {
+      const Tensor t = normal_input(shape, seed, 3).to(DType::f32);
+      for (int64_t i = 0; whole && i < t.size(); ++i) t.data<float>()[i] = std::round(t.data<float>()[i]);
+      return t;
+    };
+    const Tensor x = draw({21, 37}, 1), dy = draw({21, 50}, 4);
+    Tensor w = draw({50, 37}, 2);
+    w.multiply_in_bf16(bf16);
+    Tape tape;
+    const Var in = tape.leaf(x), weight = tape.leaf(w), bias = tape.leaf(draw({50}, 3));
+    std::vector<Tensor> all = {ops::linear(in, weight, bias).value()};
+    for (const Var& v : {in, weight, bias}) watch(v, [&all](const Tensor& g) { all.push_back(g.clone()); });
+    tape.backward({{ops::linear(in, weight, bias), dy}});
+    return all;
+  };
+  const auto exact = results(true, false), same = results(true, true), other = results(false, true), near = results(false, false);
+  ASSERT_EQ(exact.size(), 4u);
+  for (size_t r = 0; r < exact.size(); ++r) {
+    bool differs = false;
+    for (int64_t i = 0; i < exact[r].size(); ++i) {
+      EXPECT_EQ(exact[r].item(i), same[r].item(i));
+      differs |= other[r].item(i) != near[r].item(i);
+    }
+    EXPECT_EQ(differs, exact[r].rank() == 2);  // the bias' gradient is a sum of float32
+  }
+}
+
 TEST(Linear, RefusesShapesThatDoNotFit) {
   try {
     ops::linear(Var(Tensor::zeros({2, 7})), Var(Tensor::zeros({3, 5})));

@@ -1,0 +1,270 @@
+// Both operands are packed, and rounded on the way: B into panels of pairs, k-major; A by blocks of rows, as pairs for
+// VDPBF16PS and as floats for the portable tile, which takes the pairs of B apart as it reads them. K is cut into blocks, and
+// the chain goes on through C.
+#include "kernels/matmul/bf16.h"
+
+#include <algorithm>
+
+#include "kernels/parallel.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/matmul/bf16.cpp"
+#include "hwy/foreach_target.h"
+#include "kernels/matmul/tile.h"
+#include "kernels/simd.h"
+#include "kernels/transpose.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace kernels {
+namespace HWY_NAMESPACE {
+namespace {
+
+using Bits = hn::RebindToUnsigned<Tag<float>>;
+constexpr int64_t kRowsOfTile = HWY_TARGET == HWY_AVX3 ? bf16_dot::kRows : 4;
+constexpr int kVectors = bf16_dot::kVectors;
+constexpr int64_t kLane = kNativeLanes<float>;
+constexpr int64_t kWidth = kVectors * kLane;  // of a panel
+constexpr int64_t kBlockRows = 224;           // rows of A that a panel meets in turn
+constexpr int64_t kMostDepth = 512;           // of a k block, even
+constexpr int64_t kTogether = 12;             // panels that a task packs at a time
+constexpr int64_t kFewRows = 4, kFewDepth = 128;  // up to these B is read once: panels pass through L1
+constexpr double kTaskFlops = 1e6;            // the least that is worth a task of its own
+constexpr double kLongTask = 100e6;           // from here on two tasks a thread
+
+// ---- rounding ---------------------------------------------------------------------------------------------------
+
+using Word = hn::Vec<Bits>;
+
+// The upper half of each word is the bfloat16 number.
+HWY_INLINE Word rounded(const Native<float>& x) {
+  const Bits du;
+  const auto bits = hn::BitCast(du, x);
+  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1u));
+  const auto near = hn::Add(bits, hn::Add(odd, hn::Set(du, 0x7fffu)));
+  const auto quiet = hn::Or(bits, hn::Set(du, 0x00400000u));
+  return hn::IfThenElse(hn::RebindMask(du, hn::IsNaN(x)), quiet, near);
+}
+HWY_INLINE Native<float> upper(const Word& w) {
+  return hn::BitCast(Tag<float>(), hn::And(w, hn::Set(Bits(), 0xffff0000u)));
+}
+HWY_INLINE Native<float> pair_of(const Word& even, const Word& odd) {
+  return hn::BitCast(Tag<float>(), hn::Or(hn::ShiftRight<16>(even), hn::And(odd, hn::Set(Bits(), 0xffff0000u))));
+}
+HWY_INLINE Native<float> load_some(const float* p, int64_t left) {
+  const Tag<float> d;
+  return left >= kLane ? hn::LoadU(d, p) : hn::MaskedLoad(hn::FirstN(d, size_t(std::max<int64_t>(left, 0))), d, p);
+}
+
+constexpr int64_t even(int64_t n) { return (n + 1) / 2 * 2; }
+constexpr int64_t padded(int64_t n) { return (n + kLane - 1) / kLane * kLane; }  // what whole vectors may write
+
+// out[p] = the pair x[2p], x[2p + 1] of n numbers that lie side by side; up to a vector of zeros behind them.
+void pair_up(const float* x, int64_t n, float* out) {
+  const hn::Rebind<uint16_t, Tag<float>> half;
+  auto* to = reinterpret_cast<uint16_t*>(out);
+  for (int64_t i = 0; i < n; i += kLane)
+    hn::StoreU(hn::DemoteTo(half, hn::BitCast(hn::RebindToSigned<Tag<float>>(), hn::ShiftRight<16>(rounded(load_some(x + i, n - i))))),
+               half, to + i);
+  if (n % 2 == 1) to[n] = 0;
+}
+void round_up(const float* x, int64_t n, float* out) {
+  for (int64_t i = 0; i < n; i += kLane) hn::StoreU(upper(rounded(load_some(x + i, n - i))), Tag<float>(), out + i);
+  if (n % 2 == 1) out[n] = 0;
+}
+
+// ---- packing ----------------------------------------------------------------------------------------------------
+
+// Panel of B, rows of which are contiguous.
+void pack_rows(const float* b, int64_t b_row, int64_t depth, int64_t width, float* out) {
+  for (int64_t k = 0; k < depth; k += 2, b += 2 * b_row, out += kWidth)
+    for (int64_t j = 0; j < width; j += kLane) {
+      const auto first = rounded(load_some(b + j, width - j));
+      const auto second = k + 1 < depth ? rounded(load_some(b + b_row + j, width - j)) : hn::Zero(Bits());
+      hn::StoreU(pair_of(first, second), Tag<float>(), out + j);
+    }
+}
+
+// The same where column j of B is a contiguous row of memory, b_col apart.
+void pack_columns(const float* b, int64_t b_col, int64_t depth, int64_t width, float* out) {
+  const int64_t pairs = even(depth) / 2, row = padded(pairs);
+  float* lines = scratch<float>(size_t(kWidth * row), 2);
+  for (int64_t j = 0; j < width; ++j) pair_up(b + j * b_col, depth, lines + j * row);
+  transpose(lines, row, width, pairs, out, kWidth);
+  for (int64_t j = width; j < (width + kLane - 1) / kLane * kLane; ++j)
+    for (int64_t k = 0; k < pairs; ++k) out[k * kWidth + j] = 0;
+}
+
+// How a block of A lies once packed.
+struct Packed {
+  int64_t tile, row, pair, odd;
+};
+
+// Rows [first, last) of A over one k block, whose rows are contiguous.
+Packed pack_a_rows(const MatMul<float>& p, int64_t first, int64_t last, int64_t k, int64_t depth, bool pairs, float* out) {
+  const int64_t row = padded(pairs ? even(depth) / 2 : even(depth));
+  for (int64_t i = first; i < last; ++i) {
+    const float* x = p.a + i * p.a_row + k * p.a_col;
+    if (pairs) pair_up(x, depth, out + (i - first) * row);
+    else round_up(x, depth, out + (i - first) * row);
+  }
+  return {kRowsOfTile * row, row, pairs ? 1 : 2, 1};
+}
+
+// The same of an A whose columns are contiguous: tiles of its rows, k-major.
+Packed pack_a_columns(const MatMul<float>& p, int64_t first, int64_t last, int64_t k, int64_t depth, bool pairs, float* out) {
+  const int64_t rows = last - first, tiles = (rows + kRowsOfTile - 1) / kRowsOfTile, step = pairs ? kRowsOfTile : 2 * kRowsOfTile;
+  const int64_t size = even(depth) / 2 * step;
+  float line[2][kBlockRows + kLane] = {};
+  for (int64_t e = 0; e < depth; e += 2) {
+    const float* x = p.a + first * p.a_row + (k + e) * p.a_col;
+    for (int64_t i = 0; i < rows; i += kLane) {
+      const auto low = rounded(load_some(x + i, rows - i));
+      const auto high = e + 1 < depth ? rounded(load_some(x + p.a_col + i, rows - i)) : hn::Zero(Bits());
+      hn::StoreU(pairs ? pair_of(low, high) : upper(low), Tag<float>(), line[0] + i);
+      if (!pairs) hn::StoreU(upper(high), Tag<float>(), line[1] + i);
+    }
+    for (int64_t t = 0; t < tiles; ++t) {
+      float* to = out + t * size + e / 2 * step;
+      std::copy_n(line[0] + t * kRowsOfTile, kRowsOfTile, to);
+      if (!pairs) std::copy_n(line[1] + t * kRowsOfTile, kRowsOfTile, to + kRowsOfTile);
+    }
+  }
+  return {size, 1, step, kRowsOfTile};
+}
+
+// ---- the portable tile ------------------------------------------------------------------------------------------
+
+template <int Rows, int V>
+HWY_NOINLINE void multiply_tile(const Bf16Panel& p, const float* a, float* c) {
+  const Tag<float> d;
+  const Bits du;
+  Native<float> sum[Rows][V];
+#pragma GCC unroll 8
+  for (int i = 0; i < Rows; ++i) {
+    if (p.from_c) tile::load_row<float, V>(c + i * p.c_row, p.width, sum[i]);
+    else if (p.bias) tile::load_row<float, V>(p.bias, p.width, sum[i]);
+    else
+#pragma GCC unroll 3
+      for (int v = 0; v < V; ++v) sum[i][v] = hn::Zero(d);
+  }
+  const float *b = p.b, *odd = a + p.a_odd;
+  const int64_t row = p.a_row;
+  for (int64_t k = 0; k < p.pairs; ++k, a += p.a_pair, odd += p.a_pair, b += kWidth) {
+    Native<float> x[V];
+#pragma GCC unroll 3
+    for (int v = 0; v < V; ++v) x[v] = upper(hn::BitCast(du, hn::LoadU(d, b + v * kLane)));
+#pragma GCC unroll 8
+    for (int i = 0; i < Rows; ++i) {
+      const auto factor = hn::Set(d, odd[i * row]);
+#pragma GCC unroll 3
+      for (int v = 0; v < V; ++v) sum[i][v] = hn::MulAdd(factor, x[v], sum[i][v]);
+    }
+#pragma GCC unroll 3
+    for (int v = 0; v < V; ++v) x[v] = hn::BitCast(d, hn::ShiftLeft<16>(hn::BitCast(du, hn::LoadU(d, b + v * kLane))));
+#pragma GCC unroll 8
+    for (int i = 0; i < Rows; ++i) {
+      const auto factor = hn::Set(d, a[i * row]);
+#pragma GCC unroll 3
+      for (int v = 0; v < V; ++v) sum[i][v] = hn::MulAdd(factor, x[v], sum[i][v]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < Rows; ++i) tile::store_row<float, V>(c + i * p.c_row, p.width, false, sum[i]);
+}
+
+template <int V>
+void multiply_rows(const Bf16Panel& p) {
+  const float* a = p.a;
+  float* c = p.c;
+  int64_t rows = p.rows;
+  for (; rows >= kRowsOfTile; rows -= kRowsOfTile, a += p.a_tile, c += kRowsOfTile * p.c_row)
+    multiply_tile<int(kRowsOfTile), V>(p, a, c);
+  if (kRowsOfTile > 4 && (rows & 4)) multiply_tile<4, V>(p, a, c), a += 4 * p.a_row, c += 4 * p.c_row;
+  if (rows & 2) multiply_tile<2, V>(p, a, c), a += 2 * p.a_row, c += 2 * p.c_row;
+  if (rows & 1) multiply_tile<1, V>(p, a, c);
+}
+
+void multiply_panel(const Bf16Panel& p) {
+  if (p.width > 2 * kLane) multiply_rows<3>(p);
+  else if (p.width > kLane) multiply_rows<2>(p);
+  else multiply_rows<1>(p);
+}
+
+// ---- the product ------------------------------------------------------------------------------------------------
+
+struct Part {  // of C that one task computes
+  int64_t row, end, column, last;
+};
+
+int64_t depth_of(const MatMul<float>& p) {
+  const int64_t most = p.m <= kFewRows ? kFewDepth : kMostDepth, blocks = (p.k + most - 1) / most;
+  return even((p.k + blocks - 1) / blocks);
+}
+
+void pack_b(const MatMul<float>& p, int64_t k, int64_t depth, int64_t column, int64_t width, float* out) {
+  const float* b = p.b + k * p.b_row + column * p.b_col;
+  if (p.b_col == 1) pack_rows(b, p.b_row, depth, width, out);
+  else pack_columns(b, p.b_col, depth, width, out);
+}
+
+// A few panels at a time, over all of k.
+void multiply_panels(const MatMul<float>& p, const Part& part, bool dot) {
+  const int64_t most = depth_of(p), panel = even(most) / 2 * kWidth, count = (part.last - part.column + kWidth - 1) / kWidth;
+  float* packed = scratch<float>(size_t(count * panel), 0);
+  float* rows = scratch<float>(size_t((kBlockRows + kRowsOfTile) * padded(most)), 1);
+  for (int64_t k = 0; k < p.k; k += most) {
+    const int64_t depth = std::min(most, p.k - k);
+    const auto width = [&](int64_t i) { return std::min(kWidth, part.last - part.column - i * kWidth); };
+    for (int64_t i = 0; i < count; ++i) pack_b(p, k, depth, part.column + i * kWidth, width(i), packed + i * panel);
+    for (int64_t first = part.row; first < part.end; first += kBlockRows) {
+      const int64_t last = std::min(part.end, first + kBlockRows);
+      const Packed a = p.a_col == 1 ? pack_a_rows(p, first, last, k, depth, dot, rows)
+                                    : pack_a_columns(p, first, last, k, depth, dot, rows);
+      for (int64_t i = 0; i < count; ++i) {
+        const int64_t column = part.column + i * kWidth;
+        const Bf16Panel block{.a = rows, .a_tile = a.tile, .a_row = a.row, .a_pair = a.pair, .a_odd = a.odd,
+                              .b = packed + i * panel, .pairs = even(depth) / 2, .rows = last - first,
+                              .c = p.c + first * p.c_row + column, .c_row = p.c_row, .width = width(i),
+                              .from_c = p.accumulate || k > 0, .bias = p.bias ? p.bias + column : nullptr};
+        if (dot) bf16_dot::multiply(block);
+        else multiply_panel(block);
+      }
+    }
+  }
+}
+
+// Blocks of rows by groups of columns; no element depends on the cut. Of the grids with enough tasks the one that packs least.
+void multiply(const MatMul<float>& p) {
+  const double work = 2.0 * double(p.m) * double(p.n) * double(p.k);
+  const int64_t tasks = std::clamp<int64_t>(int64_t(work / kTaskFlops), 1, (work > kLongTask * threads() ? 2 : 1) * threads());
+  const int64_t tiles = (p.m + kRowsOfTile - 1) / kRowsOfTile, vectors = (p.n + kLane - 1) / kLane;
+  int64_t groups = 1, blocks = 1;
+  double least = -1;
+  for (int64_t g = 1; g <= std::min(tasks, vectors); ++g) {
+    const int64_t b = (tasks + g - 1) / g;
+    const double packed = double(p.m) * double(g) + 2 * double(p.n) * double(b);
+    if (b <= tiles && (least < 0 || packed < least)) least = packed, groups = g, blocks = b;
+  }
+  const bool dot = HWY_TARGET == HWY_AVX3 && bf16_dot::in_use();
+  const int64_t together = p.m <= kFewRows ? kWidth : kTogether * kWidth;
+  parallel_for(blocks * groups, [&](int64_t task) {
+    const int64_t block = task % blocks, group = task / blocks;
+    const int64_t row = tiles * block / blocks * kRowsOfTile, end = std::min(p.m, tiles * (block + 1) / blocks * kRowsOfTile);
+    const int64_t first = vectors * group / groups * kLane, last = std::min(p.n, vectors * (group + 1) / groups * kLane);
+    for (int64_t column = first; column < last; column += together)
+      multiply_panels(p, {row, end, column, std::min(last, column + together)}, dot);
+  });
+}
+
+}  // namespace
+void matmul_bf16_f32(const MatMul<float>& p) { multiply(p); }
+}  // namespace HWY_NAMESPACE
+}  // namespace kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace kernels {
+HWY_EXPORT(matmul_bf16_f32);
+void cpu::matmul_bf16(const MatMul<float>& p) { HWY_DYNAMIC_DISPATCH(matmul_bf16_f32)(p); }
+}  // namespace kernels
+#endif

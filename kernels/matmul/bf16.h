@@ -1,0 +1,41 @@
+// Matrix products of bfloat16 operands, summed in float32: MatMul<float> with `bf16` set.
+//   C[m,n] = start[m,n] + sum_k r(A[m,k]) r(B[k,n]),   r: to bfloat16, to the nearest, ties to even; NaN stays NaN
+// The sum is VDPBF16PS's: one chain of fused multiply-adds that takes the terms two by two, the odd one of a pair first,
+//   start, k = 1, 0, 3, 2, 5, 4, …   (an odd K is filled up by a zero)
+// where numbers below 2^-126 count as 0. So the bits do not depend on M, tile or thread, as in float32; the instruction and
+// the portable kernel agree to the bit, hence AVX-512 and AVX2 do. (A product of two bfloat16 numbers is exact in float32
+// unless it leaves the range: so does the scalar target then.)
+#pragma once
+#include <cstdint>
+
+#include "kernels/matmul/matmul.h"
+
+namespace kernels {
+
+// A block of rows times a panel of columns. The bits of a float hold a pair of bfloat16 numbers, the even one in the lower
+// half; for the portable kernel A's numbers are rounded floats instead, one of a pair a_odd behind the other.
+struct Bf16Panel {
+  const float* a;
+  int64_t a_tile, a_row, a_pair, a_odd;  // tile t, row i, pair p at a[t * a_tile + i * a_row + p * a_pair]
+  const float* b;                        // pair p of column j at b[p * (a panel's columns) + j]
+  int64_t pairs, rows;
+  float* c;
+  int64_t c_row, width;  // columns
+  bool from_c;           // the chain goes on from C
+  const float* bias;     // else it begins here, or at 0
+};
+
+// VDPBF16PS, in tiles and panels as large as those of the AVX-512 target.
+namespace bf16_dot {
+constexpr int kRows = 8, kVectors = 3, kLanes = 16;
+bool available();         // this processor has it
+bool in_use();            // at first: where it has, and it is faster than float32's multiply-adds (AMD's; Intel's take twice the time)
+void set_in_use(bool on);  // for tests and benchmarks; must be available
+void multiply(const Bf16Panel& p);
+double flops(int64_t rounds);  // does that much arithmetic in registers, and says how many FLOPs it was
+}  // namespace bf16_dot
+
+namespace cpu {
+void matmul_bf16(const MatMul<float>&);
+}
+}  // namespace kernels
