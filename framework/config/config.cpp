@@ -132,7 +132,7 @@ void GuardConfig::fields(Fields& f) {
            "4); the step's update is left out; or weights and optimizer become those of the last checkpoint that was due, "
            "and the run goes on with the next batch. Each such step leaves dumps/step-XXXXXXXX.h5, for adder probe");
   f("loss_spike", loss_spike,
-    "a loss this many standard deviations above the mean of the last 128 counts as exploding; 0: any finite one is taken",
+    "a loss this many standard deviations above the median of the last 128 counts as exploding; 0: any finite one is taken",
     at_least(0));
   f("grad_norm", grad_norm, "a gradient norm above it, before clipping, counts as exploding; 0: any finite one is taken",
     at_least(0));

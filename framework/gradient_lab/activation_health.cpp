@@ -93,12 +93,18 @@ void tell_activation(Readings& readings, const std::string& part, const std::str
                      const std::vector<Var>& inputs) {
   const auto sampled = [](const Var& v) { return sampled_rows(v.value(), std::max<int64_t>(64, kElements / v.value().columns())); };
   const auto told = [&](const char* what, double value) { readings.mean(what + ("/" + part), value, 1); };
+  if (op == "cross_entropy") {
+    const Stopwatch watch(readings, "logits");
+    return tell_logits(readings, inputs[0].value());
+  }
+  constexpr const char* kTold[] = {"relu", "relu_squared", "silu", "gelu_tanh", "gelu_erf", "swiglu", "tanh", "rnn", "lstm", "gru"};
+  if (std::find(std::begin(kTold), std::end(kTold), op) == std::end(kTold)) return;
+  const Stopwatch watch(readings, "units");
   if (op == "relu" || op == "relu_squared" || op == "silu" || op == "gelu_tanh" || op == "gelu_erf")
     told("dead", dead_share(sampled(outputs[0]), itself));
   if (op == "swiglu") told("dead", dead_share(sampled(inputs[0]), silu));
   if (op == "tanh" || op == "rnn" || op == "lstm" || op == "gru")
     told("saturated", share(sampled(outputs[0]), [](double v) { return std::abs(v) > 0.97; }));
-  if (op == "cross_entropy") tell_logits(readings, inputs[0].value());
 }
 
 void tell_attention(Readings& readings, const std::string& part, const std::vector<Var>& inputs, int64_t heads, int64_t kv_heads) {
@@ -141,8 +147,9 @@ void ActivationHealth::look(const Tape& tape, const std::string& op, const std::
   tell_gates(readings_, part, op, outputs, inputs);
   tell_time_steps(readings_, part, op, inputs);
   const auto heads = heads_.find(stage_of(part));
-  if (op == "attention" && heads != heads_.end())
-    tell_attention(readings_, part, inputs, heads->second.first, heads->second.second);
+  if (op != "attention" || heads == heads_.end()) return;
+  const Stopwatch watch(readings_, "attention");
+  tell_attention(readings_, part, inputs, heads->second.first, heads->second.second);
 }
 
 // A block is left once, by its residual stream; its parts by their own values.
@@ -160,11 +167,15 @@ void ActivationHealth::leave(const std::string& part, const std::string& next) {
 }
 
 void ActivationHealth::tell(const std::string& part, const Var& value) {
+  const Stopwatch watch(readings_, "moments");
   const Moments m = moments(value.value());
   readings_.mean("rms/" + part, m.rms, 1);
   readings_.mean("kurtosis/" + part, m.kurtosis, 1);
   if (value.tape())
-    adder::watch(value, [this, part](const Tensor& g) { readings_.mean("gradient/" + part, std::pow(10, log_norm(g)), 1); });
+    adder::watch(value, [this, part](const Tensor& g) {
+      const Stopwatch watch(readings_, "stream_gradients");
+      readings_.mean("gradient/" + part, std::pow(10, log_norm(g)), 1);
+    });
 }
 
 double ActivationHealth::growth() const {

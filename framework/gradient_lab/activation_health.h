@@ -11,8 +11,10 @@
 //   attention_logit/<part>                 the largest
 //   attention_entropy/<part>               over the logarithm of the keys seen: 1 is even, 0 one key
 //   log_z, logit                           mean of log Z, and the largest |logit|
+//   seconds/<measure>                      that looking took
 // Large tensors are sampled: evenly spread rows, the same ones at every step.
 #pragma once
+#include <chrono>
 #include <map>
 
 #include "framework/core/tape.h"
@@ -40,6 +42,23 @@ class ActivationHealth {
   std::string part_;
   Var last_;
   double first_rms_ = -1, last_rms_ = -1;
+};
+
+// Adds the time until its end to seconds/<measure>.
+class Stopwatch {
+ public:
+  Stopwatch(Readings& readings, const char* measure) : readings_(readings), measure_(measure) {}
+  ~Stopwatch() {
+    const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start_;
+    readings_.total("seconds/" + std::string(measure_), taken.count());
+  }
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+
+ private:
+  Readings& readings_;
+  const char* measure_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
 // What one op tells of itself, by its name; nothing where it is none of these.

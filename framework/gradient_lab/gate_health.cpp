@@ -63,6 +63,9 @@ void tell_quantiles(Readings& readings, const std::string& what, std::vector<dou
 
 void tell_gates(Readings& readings, const std::string& part, const std::string& op, const std::vector<Var>& outputs,
                 const std::vector<Var>& inputs) {
+  constexpr const char* kGated[] = {"lstm", "gru", "min_gru", "min_lstm", "glu"};
+  if (std::find(std::begin(kGated), std::end(kGated), op) == std::end(kGated)) return;
+  const Stopwatch watch(readings, "gates");
   const auto told = [&](const char* gate, const std::vector<double>& values) {
     if (!values.empty()) tell_gate(readings, part, gate, values);
   };
@@ -79,6 +82,7 @@ void tell_gates(Readings& readings, const std::string& part, const std::string& 
 void tell_time_steps(Readings& readings, const std::string& part, const std::string& op, const std::vector<Var>& inputs) {
   const bool mamba = op == "selective_scan";
   if (!mamba && op != "ssd") return;
+  const Stopwatch watch(readings, "time_steps");
   const Tensor before = inputs[1].defined() ? inputs[1].value() : Tensor();
   const Tensor A = inputs[2].value(), bias = inputs[mamba ? 7 : 6].defined() ? inputs[mamba ? 7 : 6].value() : Tensor();
   const size_t channels = size_t(A.dim(0));

@@ -65,7 +65,7 @@ class Reader {
     if (any && least_below > bounds_.below_eps)
       say("optimizer.eps", Verdict::vanishing, "it is larger than a tenth of Adam's root of the second moment almost everywhere");
     each("outlier", [&](const std::string& name, double v) {
-      if (v > bounds_.outlier) say(name, Verdict::wrong, "one weight is " + rounded(v) + " times the root mean square of its tensor");
+      if (v > bounds_.outlier) say(name, Verdict::wrong, "one weight holds " + rounded(100 * v) + " % of the squares of all");
     });
   }
 

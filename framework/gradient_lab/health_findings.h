@@ -18,7 +18,7 @@ struct HealthBounds {
   double dead = 0.6, saturated = 0.6, gate = 0.95;
   double attention_logit = 60, attention_entropy = 0.02;
   double logit = 60;
-  double outlier = 40;             // the largest |weight| over the root mean square of its tensor
+  double outlier = 0.5;            // one weight's share of the squares of its tensor
   double constant_least = 0.5, constant_most = 1e6;  // tokens: the upper decile, and the lower
   double below_eps = 0.9;          // of every tensor
   double clip_scale = 1e-3;        // where every step is clipped

@@ -8,6 +8,8 @@
 namespace adder::lab {
 namespace {
 
+constexpr int64_t kManyWeights = 64;  // in few, one may well be most of all
+
 int64_t count_key(const JsonValue& block, const char* key) {
   const JsonValue* value = block.find(key);
   return value && value->is(JsonValue::Kind::integer) ? value->integer : 0;
@@ -61,8 +63,8 @@ double share_below(const Tensor& v, double correction, double eps) {
 
 }  // namespace
 
-StepHealth::StepHealth(const Config& config, int64_t every, const HealthParts& parts)
-    : every_(every), last_(config.training.steps), eps_(config.optimizer.eps), beta2_(config.optimizer.betas[1]), parts_(parts),
+StepHealth::StepHealth(const Config& config, int64_t every)
+    : every_(every), last_(config.training.steps), eps_(config.optimizer.eps), beta2_(config.optimizer.betas[1]),
       heads_(heads_of(config)) {}
 
 bool StepHealth::wants(int64_t step) const {
@@ -70,20 +72,22 @@ bool StepHealth::wants(int64_t step) const {
 }
 
 void StepHealth::on_tape(Tape& tape, int64_t step) {
-  if (!parts_.activations) return;
   if (!activations_ || looked_ != step) activations_ = std::make_unique<ActivationHealth>(heads_);
   looked_ = step;
   activations_->watch(tape);
 }
 
 void StepHealth::on_gradients(const StepView& view) {
+  times_ = {};
   told_ = {{"health/clip_scale", view.clip_scale}, {"health/clip_fraction", view.clip_fraction}, {"health/spike", view.spike}};
   before_.clear();
-  for (size_t i = 0; i < view.parameters.size(); ++i) {
-    const Parameter& p = view.parameters[i];
-    if (parts_.gradients) told_.emplace_back("health/grad_norm/" + p.name, norm_of(p.grad));
-    if (parts_.updates) before_.push_back(values_of(p.value));
+  {
+    const Stopwatch watch(times_, "gradient_norms");
+    for (size_t i = 0; i < view.parameters.size(); ++i)
+      told_.emplace_back("health/grad_norm/" + view.parameters[i].name, norm_of(view.parameters[i].grad));
   }
+  const Stopwatch watch(times_, "updates");
+  for (size_t i = 0; i < view.parameters.size(); ++i) before_.push_back(values_of(view.parameters[i].value));
 }
 
 Metrics StepHealth::seen() const {
@@ -94,20 +98,32 @@ Metrics StepHealth::seen() const {
   return metrics;
 }
 
-Metrics StepHealth::on_update(const StepView& view) {
+void StepHealth::tell_updates(const StepView& view) {
+  const Stopwatch watch(times_, "updates");
   for (size_t i = 0; i < before_.size(); ++i) {
     const Parameter& p = view.parameters[i];
     const double weight = norm(before_[i]), update = norm_of_difference(values_of(p.value), before_[i]);
     told_.emplace_back("health/update/" + p.name, weight > 0 ? update / weight : update);
-    told_.emplace_back("health/outlier/" + p.name, weight > 0 ? largest(before_[i]) / weight * std::sqrt(double(before_[i].size())) : 0);
+    if (p.value.size() >= kManyWeights)
+      told_.emplace_back("health/outlier/" + p.name, weight > 0 ? std::pow(largest(before_[i]) / weight, 2) : 0);
   }
+}
+
+void StepHealth::tell_moments(const StepView& view) {
+  const Stopwatch watch(times_, "adam");
   for (const auto& [slot, tensors] : view.optimizer.slots())
-    for (size_t i = 0; slot == "v" && parts_.updates && i < tensors.size(); ++i)
+    for (size_t i = 0; slot == "v" && i < tensors.size(); ++i)
       if (tensors[i].defined())
         told_.emplace_back("health/below_eps/" + view.parameters[i].name,
                            share_below(tensors[i], 1 - std::pow(beta2_, double(view.step)), eps_));
+}
+
+Metrics StepHealth::on_update(const StepView& view) {
+  tell_updates(view);
+  tell_moments(view);
   const Metrics activations = seen();
   told_.insert(told_.end(), activations.begin(), activations.end());
+  for (const auto& [name, value] : times_.values()) told_.emplace_back("health/" + name, value);
   activations_.reset(), before_.clear();
   return std::move(told_);
 }

@@ -12,6 +12,11 @@ double mean(const std::vector<double>& x) {
   return x.empty() ? 0 : sum / double(x.size());
 }
 
+double median(std::vector<double> x) {
+  std::sort(x.begin(), x.end());
+  return (x[(x.size() - 1) / 2] + x[x.size() / 2]) / 2;
+}
+
 std::vector<double> values_of(const std::vector<NamedTensor>& stored, const std::string& name) {
   std::vector<double> values;
   for (const NamedTensor& t : stored)
@@ -30,12 +35,10 @@ void LossHistory::add(double loss, bool clipped) {
 
 double LossHistory::spike(double loss) const {
   if (losses_.size() < kLeast) return 0;
-  const double middle = mean(losses_);
-  double squares = 0;
-  for (const double v : losses_) squares += (v - middle) * (v - middle);
-  const double deviation = std::sqrt(squares / double(losses_.size() - 1));
-  const double unit = std::max({deviation, 1e-3 * std::abs(middle), 1e-12});
-  return (loss - middle) / unit;
+  const double middle = median(losses_);
+  std::vector<double> distances;
+  for (const double v : losses_) distances.push_back(std::abs(v - middle));
+  return (loss - middle) / std::max({1.4826 * median(distances), 1e-2 * std::abs(middle), 1e-12});
 }
 
 double LossHistory::clip_fraction() const { return mean(clipped_); }

@@ -12,8 +12,9 @@ class LossHistory {
   static constexpr size_t kSteps = 128, kLeast = 16;
 
   void add(double loss, bool clipped);
-  // Standard deviations (at least a thousandth of the mean) of `loss` above the mean of the last kSteps losses; 0 before
-  // there are kLeast of them.
+  // Standard deviations of `loss` above the median of the last kSteps losses; 0 before there are kLeast of them. The
+  // deviation is 1.4826 times the median distance from the median, so that neither a fall of the loss nor earlier spikes
+  // hide a spike; it is taken as at least a hundredth of the median.
   double spike(double loss) const;
   double clip_fraction() const;  // 0 before the first step
 

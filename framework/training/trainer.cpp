@@ -186,7 +186,7 @@ std::string Trainer::explosion(const StepReport& r) const {
   if (g.grad_norm > 0 && r.grad_norm > g.grad_norm) return "the gradient is larger than guard.grad_norm, " + plain(g.grad_norm);
   const double spike = g.loss_spike > 0 ? history_.spike(r.loss) : 0;
   if (g.loss_spike > 0 && spike > g.loss_spike)
-    return "the loss stands " + plain(spike) + " standard deviations above the last ones, more than guard.loss_spike, " +
+    return "the loss stands " + plain(spike) + " standard deviations above the median of the last ones, more than guard.loss_spike, " +
            plain(g.loss_spike);
   return "";
 }
