@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "framework/gradient_lab/magnitude.h"
+#include "framework/training/clip.h"
 
 namespace adder::lab {
 namespace {
@@ -22,11 +22,6 @@ Moments moments(const Tensor& x) {
     for (const double v : row) squares += v * v, fourth += v * v * v * v, count += 1;
   const double mean = squares / count;
   return {std::sqrt(mean), mean > 0 ? fourth / count / (mean * mean) : 0};
-}
-
-double log_norm(const Tensor& x) {
-  const Tensor dense = x.contiguous() ? x : x.clone();
-  return by_dtype(dense.dtype(), [&](auto zero) { return log10_norm(dense.data<decltype(zero)>(), dense.size()); });
 }
 
 // "blocks.0.mixer" of blocks.0.mixer.conv; "embedding" of embedding.
@@ -174,7 +169,7 @@ void ActivationHealth::tell(const std::string& part, const Var& value) {
   if (value.tape())
     adder::watch(value, [this, part](const Tensor& g) {
       const Stopwatch watch(readings_, "stream_gradients");
-      readings_.mean("gradient/" + part, std::pow(10, log_norm(g)), 1);
+      readings_.mean("gradient/" + part, norm_of(g), 1);
     });
 }
 

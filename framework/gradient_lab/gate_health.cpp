@@ -86,7 +86,8 @@ void tell_time_steps(Readings& readings, const std::string& part, const std::str
   const Tensor before = inputs[1].defined() ? inputs[1].value() : Tensor();
   const Tensor A = inputs[2].value(), bias = inputs[mamba ? 7 : 6].defined() ? inputs[mamba ? 7 : 6].value() : Tensor();
   const size_t channels = size_t(A.dim(0));
-  const auto rows = before.defined() ? sampled_rows(before, std::max<int64_t>(16, kElements / before.columns()))
+  const int64_t each = A.size();  // time constants of one token
+  const auto rows = before.defined() ? sampled_rows(before, std::max<int64_t>(4, kElements / each))
                                      : std::vector<std::vector<double>>{std::vector<double>(channels, 0)};
   const auto added = bias.defined() ? sampled_rows(bias, 1)[0] : std::vector<double>(channels, 0);
   const auto factors = A.rank() == 2 ? sampled_rows(A, int64_t(channels)) : sampled_rows(A.reshape({A.dim(0), 1}), int64_t(channels));
