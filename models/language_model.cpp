@@ -117,6 +117,11 @@ void LanguageModel::tell_decay(Decays& decays, const Block& block, const Var& x,
   if (decay.log_abs.defined()) decays[block.name] = decay;
 }
 
+Var LanguageModel::through_mlp(Pass& pass, const Block& block, const Var& x) const {
+  const Tape::Scope in_mlp(pass.tape, "mlp");
+  return block.mlp->forward(pass, x);
+}
+
 Var LanguageModel::through(Pass& pass, const Block& block, const Var& x, MixerState& state,
                            const Stretch& at) const {
   const Tape::Scope in_block(pass.tape, block.name);
@@ -126,8 +131,7 @@ Var LanguageModel::through(Pass& pass, const Block& block, const Var& x, MixerSt
   const Var y = joined(pass, x, output(pass, block, mixed_x));
   if (!block.mlp) return y;
   const Var normed = normalised(pass, block.mlp_norm, "mlp_norm", y);
-  const Tape::Scope in_mlp(pass.tape, "mlp");
-  return joined(pass, y, block.mlp->forward(pass, normed));
+  return joined(pass, y, through_mlp(pass, block, normed));
 }
 
 // Forward without a tape; backward does it again, with one, and the same random numbers.

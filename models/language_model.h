@@ -68,6 +68,7 @@ class LanguageModel : public Model {
   Var joined(Pass& pass, const Var& x, Var branch) const;
   Var recomputed(Pass& pass, const Block& block, const Var& x, MixerState& state, const Stretch& at) const;
   void tell_decay(Decays& decays, const Block& block, const Var& x, const MixerState& state, const Stretch& at) const;
+  Var through_mlp(Pass& pass, const Block& block, const Var& x) const;
   Var through(Pass& pass, const Block& block, const Var& x, MixerState& state, const Stretch& at) const;
 
   ParameterList parameters_;

@@ -1,16 +1,18 @@
 // adder probe: how far back the gradient reaches, and where it vanishes or explodes.
 #include <CLI/CLI.hpp>
-#include <cmath>
 #include <filesystem>
+#include <optional>
 
 #include "framework/cli/command.h"
 #include "framework/cli/compute_options.h"
 #include "framework/cli/output.h"
+#include "framework/cli/probe_dump.h"
+#include "framework/cli/probe_output.h"
 #include "framework/cli/probe_source.h"
 #include "framework/cli/version.h"
 #include "framework/core/error.h"
 #include "framework/gradient_lab/magnitude.h"
-#include "framework/gradient_lab/probe_report.h"
+#include "framework/gradient_lab/comparison.h"
 #include "framework/training/durable_file.h"
 
 namespace adder {
@@ -20,124 +22,20 @@ namespace fs = std::filesystem;
 constexpr char kJsonFile[] = "probe.json", kDataFile[] = "probe.h5", kPageFile[] = "report.html";
 
 struct ProbeOptions {
-  ProbeSourceOptions source;
+  std::vector<std::string> paths;
+  ProbeSourceOptions source;  // of each of them; its own `path` is not looked at
   int64_t exponents = 8;
   std::string out;
   bool json = false;
   ComputeOptions compute;
 };
 
-// ---- results ------------------------------------------------------------------------------------
-
-JsonValue numbers(const std::vector<double>& values) {
-  JsonValue list = JsonValue::array();
-  for (const double v : values) list.push(JsonValue(v));
-  return list;
-}
-
-std::vector<double> mean_of(const Tensor& all, int64_t index) {
-  return lab::mean_profile(lab::some_rows(all, index, 1).reshape({all.dim(1), all.dim(2)}));
-}
-
-// The mean profile of each series, from lag `first` on.
-JsonValue profiles_json(const std::vector<std::string>& names, const Tensor& all, size_t first) {
-  JsonValue result = JsonValue::object();
-  for (size_t i = 0; i < names.size(); ++i) {
-    const std::vector<double> mean = mean_of(all, int64_t(i));
-    result.set(names[i], numbers({mean.begin() + long(first), mean.end()}));
-  }
-  return result;
-}
-
-JsonValue memory_json(const lab::MemoryLength& m) {
-  JsonValue result = JsonValue::object();
-  result.set("length", m.xi());
-  result.set("low", m.xi_low());
-  result.set("high", m.xi_high());
-  result.set("misfit", m.misfit);
-  result.set("tenth", m.tenth);
-  result.set("reach", m.reach);
-  return result;
-}
-
-JsonValue spectrum_json(const lab::Spectrum& s) {
-  JsonValue result = JsonValue::object();
-  result.set("block", s.block);
-  result.set("method", s.method);
-  result.set("size", s.lyapunov.size);
-  result.set("steps", s.lyapunov.steps);
-  result.set("exponents", numbers(s.lyapunov.exponents));
-  result.set("errors", numbers(s.lyapunov.errors));
-  result.set("kaplan_yorke", s.lyapunov.kaplan_yorke());
-  return result;
-}
-
-JsonValue to_json(const lab::Probe& probe, const lab::ProbeSubject& subject) {
-  JsonValue result = JsonValue::object(), spectra = JsonValue::array(), findings = JsonValue::array();
-  for (const auto& [name, value] : subject.facts) result.set(name, value);
-  result.set("command", subject.command);
-  result.set("probes", probe.probes());
-  result.set("lags", probe.lags());
-  result.set("verdict", lab::headline(probe.findings));
-  for (const lab::Finding& f : probe.findings) {
-    JsonValue entry = JsonValue::object();
-    entry.set("what", f.what);
-    entry.set("verdict", lab::name(f.verdict));
-    entry.set("text", f.text);
-    findings.push(std::move(entry));
-  }
-  result.set("findings", std::move(findings));
-  result.set("memory", memory_json(probe.profile.memory));
-  result.set("stream", profiles_json(probe.profile.places, probe.profile.stream, 0));
-  result.set("states", profiles_json(probe.profile.states, probe.profile.state, 1));
-  for (const lab::Spectrum& s : probe.spectra) spectra.push(spectrum_json(s));
-  result.set("lyapunov", std::move(spectra));
-  return result;
-}
-
-// ---- for people ---------------------------------------------------------------------------------
-
-void print_profiles(const lab::Probe& probe) {
-  const lab::LagProfile& p = probe.profile;
-  std::vector<std::string> heads = {"lag"};
-  std::vector<std::vector<double>> columns;
-  for (size_t i = 0; i < p.places.size(); ++i) heads.push_back(p.places[i]), columns.push_back(mean_of(p.stream, int64_t(i)));
-  for (size_t i = 0; i < p.states.size(); ++i) heads.push_back(p.states[i]), columns.push_back(mean_of(p.state, int64_t(i)));
-  std::vector<std::vector<std::string>> rows;
-  for (const int64_t k : lab::spread_lags(0, probe.lags(), 2)) {
-    rows.push_back({std::to_string(k)});
-    for (size_t i = 0; i < columns.size(); ++i)
-      rows.back().push_back(k == 0 && i >= p.places.size() ? "" : lab::shown_power(columns[i][size_t(k)]));
-  }
-  print("\nThe norm of d loss at t / d what stands at t - lag, mean of the probes\n" + table(heads, rows, 0));
-}
-
-void print_spectra(const std::vector<lab::Spectrum>& spectra) {
-  if (spectra.empty()) return;
-  std::vector<std::vector<std::string>> rows;
-  for (const lab::Spectrum& s : spectra) {
-    std::string list;
-    for (const double x : s.lyapunov.exponents) list += (list.empty() ? "" : " ") + significant(x, 3);
-    rows.push_back({s.block, s.method, with_commas(s.lyapunov.size), significant(s.lyapunov.errors[0], 2), list});
-  }
-  print("\nLyapunov exponents, nats a token\n" + table({"block", "by", "numbers", "error", "the largest"}, rows, 2));
-}
-
-void print_text(const lab::Probe& probe, const lab::ProbeSubject& subject) {
-  auto facts = subject.facts;
-  facts.emplace_back("memory", lab::shown_memory(probe.profile.memory));
-  print(aligned(facts));
-  print_profiles(probe);
-  print_spectra(probe.spectra);
-  std::string text = "\n";
-  for (const lab::Finding& f : probe.findings) text += lab::name(f.verdict) + "  " + f.what + ": " + f.text + "\n";
-  print(text + "\n" + lab::headline(probe.findings) + "\n");
-}
-
 // ---- the command --------------------------------------------------------------------------------
 
 std::string command_line(const ProbeOptions& o) {
-  std::string text = "adder probe " + shell_quoted(o.source.path) + (o.source.best ? " --best" : "");
+  std::string text = "adder probe";
+  for (const std::string& path : o.paths) text += " " + shell_quoted(path);
+  if (o.source.best) text += " --best";
   for (const std::string& setting : o.source.planned.settings) text += " --set " + shell_quoted(setting);
   if (o.source.planned.vocabulary) text += " --vocabulary " + std::to_string(o.source.planned.vocabulary);
   if (o.source.length) text += " --length " + std::to_string(o.source.length);
@@ -151,14 +49,82 @@ void check_folder(const std::string& folder) {
     throw UsageError("--out " + folder + ": is no folder, expected one, or a name that is free");
 }
 
-void write_files(const std::string& folder, const lab::Probe& probe, const lab::ProbeSubject& subject) {
+void make_folder(const std::string& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) throw Error("--out " + folder + ": no folder can be made there: " + error.message());
-  write_durably(folder + "/" + kJsonFile, dump(to_json(probe, subject)) + "\n");
+}
+
+void write_files(const std::string& folder, const lab::Probe& probe, const lab::ProbeSubject& subject, const JsonValue& result) {
+  make_folder(folder);
+  write_durably(folder + "/" + kJsonFile, dump(result) + "\n");
   lab::write_probe_file(folder + "/" + kDataFile, probe, subject);
   lab::write_probe_page(folder + "/" + kPageFile, probe, subject);
   note(folder + ": " + kPageFile + ", " + kDataFile + ", " + kJsonFile);
+}
+
+// The stem of a config, the folder of a run, a checkpoint with its folder; the place in the list where that is not enough.
+std::string short_name(const std::vector<std::string>& paths, size_t i) {
+  const auto stem = [](const std::string& path) { return fs::path(path).lexically_normal().stem().string(); };
+  const std::string name = stem(paths[i]);
+  for (size_t j = 0; j < paths.size(); ++j)
+    if (j != i && stem(paths[j]) == name) return std::to_string(i + 1) + "-" + name;
+  return name.empty() ? std::to_string(i + 1) : name;
+}
+
+lab::Compared probe_one(const ProbeOptions& options, size_t i, const ModelFactory& factory) {
+  ProbeSourceOptions one = options.source;
+  one.path = options.paths[i];
+  const ProbeSource source = open_probe(one, factory);
+  ProbeOptions alone = options;
+  alone.paths = {one.path};
+  const lab::ProbeSubject subject{source.architecture + ": where the gradient reaches",
+                                  {{"model", source.model}, {"text", source.text}, {"program", version_line()}},
+                                  command_line(alone)};
+  return {short_name(options.paths, i), lab::probe(*source.net, source.ids, source.labels, options.exponents), subject};
+}
+
+void write_comparison(const std::string& folder, const std::vector<lab::Compared>& models, const std::string& command) {
+  for (const lab::Compared& m : models) write_files(folder + "/" + m.name, m.probe, m.subject, to_json(m.probe, m.subject));
+  lab::write_comparison_file(folder + "/" + kDataFile, models, command);
+  lab::write_comparison_page(folder + "/" + kPageFile, models, command);
+  note(folder + ": " + kPageFile + ", " + kDataFile);
+}
+
+void print_comparison(const std::vector<lab::Compared>& models) {
+  std::vector<std::string> heads = {"lag"};
+  std::vector<std::vector<std::string>> rows;
+  std::vector<std::vector<double>> means;
+  for (const lab::Compared& m : models) heads.push_back(m.name), means.push_back(lab::mean_profile(m.probe.profile.embedding));
+  for (const int64_t k : lab::spread_lags(1, models[0].probe.lags(), 2)) {
+    rows.push_back({std::to_string(k)});
+    for (const auto& mean : means) rows.back().push_back(lab::shown_power(mean[size_t(k)] - mean[1]));
+  }
+  print("The norm of d loss at t / d embedding at t - lag over that at lag 1, mean of the probes\n" + table(heads, rows, 0) + "\n");
+  std::vector<std::pair<std::string, std::string>> facts;
+  for (const lab::Compared& m : models)
+    facts.emplace_back(m.name, "memory " + lab::shown_memory(m.probe.profile.memory) + "; " + lab::headline(m.probe.findings));
+  print(aligned(facts));
+}
+
+int compare(const ProbeOptions& options, const ModelFactory& factory) {
+  std::vector<lab::Compared> models;
+  for (size_t i = 0; i < options.paths.size(); ++i) models.push_back(probe_one(options, i, factory));
+  lab::require_comparable(models);
+  JsonValue list = JsonValue::object();
+  for (const lab::Compared& m : models) list.set(m.name, to_json(m.probe, m.subject));
+  if (options.json) print_json(list);
+  else print_comparison(models);
+  if (!options.out.empty()) write_comparison(options.out, models, command_line(options));
+  return kOk;
+}
+
+// Of a dump of the guard: what happened. It is said at once, before its model is probed.
+std::optional<DumpStory> story_of(const std::string& path, const ModelFactory& factory) {
+  if (!is_dump(path)) return std::nullopt;
+  const DumpStory story = explain_dump(path, factory);
+  note("the guard stopped this step: " + story.reason + "\nthe same step made again:" + said(story));
+  return story;
 }
 
 int probe_command(const ProbeOptions& options, const ModelFactory& factory) {
@@ -166,16 +132,22 @@ int probe_command(const ProbeOptions& options, const ModelFactory& factory) {
   if (options.exponents < 0)
     throw UsageError("--exponents is " + std::to_string(options.exponents) + ", expected at least 1, or 0: none");
   if (!options.out.empty()) check_folder(options.out);
-  const ProbeSource source = open_probe(options.source, factory);
-  const lab::ProbeSubject subject{source.architecture + ": where the gradient reaches",
-                                  {{"model", source.model}, {"text", source.text}, {"program", version_line()}},
-                                  command_line(options)};
-  const lab::Probe probe = lab::probe(*source.net, source.ids, source.labels, options.exponents);
-  if (options.json)
-    print_json(to_json(probe, subject));
-  else
-    print_text(probe, subject);
-  if (!options.out.empty()) write_files(options.out, probe, subject);
+  if (options.paths.size() > 1) return compare(options, factory);
+  const std::optional<DumpStory> story = story_of(options.paths[0], factory);
+  try {
+    const lab::Compared m = probe_one(options, 0, factory);
+    JsonValue result = to_json(m.probe, m.subject);
+    if (story) result.set("dump", to_json(*story));
+    if (options.json) print_json(result);
+    else print_text(m.probe, m.subject);
+    if (!options.out.empty()) write_files(options.out, m.probe, m.subject, result);
+  } catch (const DivergedError& problem) {
+    if (!story) throw;  // of a dump it is no surprise: what the step made again tells is all there is
+    JsonValue result = JsonValue::object();
+    result.set("dump", to_json(*story));
+    if (options.json) print_json(result);
+    note(std::string("this model is not probed further: ") + problem.what());
+  }
   return kOk;
 }
 
@@ -184,8 +156,8 @@ int probe_command(const ProbeOptions& options, const ModelFactory& factory) {
 Action declare_probe(CLI::App& app) {
   auto options = std::make_shared<ProbeOptions>();
   ProbeSourceOptions& source = options->source;
-  app.add_option("RUN|CHECKPOINT|CONFIG", source.path,
-                 "a run's folder (its last checkpoint), a checkpoint file, or a config, CONFIG.json: its model untrained")
+  app.add_option("RUN|CHECKPOINT|CONFIG", options->paths,
+                 "a run's folder (its last checkpoint), a checkpoint file, or a config, CONFIG.json: its model untrained; several are compared")
       ->required()
       ->type_name("PATH");
   app.add_flag("--best", source.best, "of a run: the checkpoint of the lowest evaluation loss");
@@ -199,7 +171,7 @@ Action declare_probe(CLI::App& app) {
       ->type_name("N")
       ->capture_default_str();
   app.add_flag("--random", source.random, "random tokens in place of the text");
-  app.add_option("--out", options->out, "a folder for probe.json, probe.h5 and report.html")->type_name("DIR");
+  app.add_option("--out", options->out, "a folder for probe.json, probe.h5 and report.html; of several, each one's own below it")->type_name("DIR");
   app.add_flag("--json", options->json, "the result as one JSON document; norms as base-10 logarithms");
   declare_compute(app, options->compute);
   app.footer(

@@ -4,6 +4,7 @@
 
 #include "framework/cli/open_model.h"
 #include "framework/cli/output.h"
+#include "framework/cli/probe_dump.h"
 #include "framework/cli/run_data.h"
 #include "framework/cli/starting_weights.h"
 #include "framework/core/error.h"
@@ -20,6 +21,7 @@ struct Opened {
   int64_t vocabulary = 0;
   std::unique_ptr<Model> net;
   TokenizerPtr tokenizer;  // null: as the config says
+  Tensor ids = {}, labels = {};  // of a dump: what its step read
 };
 
 void refuse(const Config& config, const std::string& where) {
@@ -63,6 +65,7 @@ Opened of_checkpoint(const ProbeSourceOptions& options, const ModelFactory& fact
   refuse(loaded.config, loaded.path);
   Opened o{loaded.config, loaded.path, shown_checkpoint(loaded), loaded.model->vocabulary(), nullptr, loaded.tokenizer};
   o.net = std::move(loaded.model);
+  o.ids = dumped(loaded.checkpoint, "ids"), o.labels = dumped(loaded.checkpoint, "labels");
   return o;
 }
 
@@ -111,6 +114,14 @@ void take_task(ProbeSource& source, const Opened& o, int64_t probes, int64_t len
   source.text = "held-out examples of " + c.name + " of length " + std::to_string(wanted);
 }
 
+// The first rows of the step that was dumped.
+void take_dump(ProbeSource& source, const Opened& o, int64_t probes) {
+  const int64_t rows = std::min(probes, o.ids.dim(0));
+  source.ids = lab::some_rows(o.ids, 0, rows), source.labels = lab::some_rows(o.labels, 0, rows);
+  source.text = "the batch of the step that the guard stopped";
+  source.dump = o.where;
+}
+
 RunText text_or_advice(const Opened& o) {
   try {
     return load_text(o.config, 1, o.tokenizer, o.where);
@@ -123,6 +134,7 @@ void take_tokens(ProbeSource& source, const Opened& o, const ProbeSourceOptions&
   const int64_t context = std::min(o.config.training.context_length, kMostTokens);
   const int64_t length = options.length ? options.length : std::max(context, lab::kLeastTokens);
   const bool text = !o.config.data.train.empty() || o.config.data.is_generated();
+  if (o.ids.defined()) return take_dump(source, o, options.probes);
   if (options.random || options.planned.vocabulary) return take_random(source, o.vocabulary, options.probes, length);
   if (o.config.data.task.given()) return take_task(source, o, options.probes, options.length);
   if (!text) return take_random(source, o.vocabulary, options.probes, length);

@@ -73,6 +73,11 @@ void RunObserver::on_step(const StepReport& report) {
   progress_.step(report);
 }
 
+void RunObserver::on_guard(int64_t, const std::string& what) {
+  progress_.clear();
+  warn(what);
+}
+
 std::optional<EvaluationSummary> RunObserver::evaluate(Trainer& trainer) {
   return run_.config.data.task.given() ? evaluate_task(trainer) : evaluate(trainer.model());
 }

@@ -23,6 +23,7 @@ class RunObserver : public TrainingObserver {
   RunObserver(const TrainingRun& run, bool quiet, std::function<bool()> stop);
 
   void on_step(const StepReport& report) override;
+  void on_guard(int64_t step, const std::string& what) override;
   // A full pass over the validation tokens; with their source's loss on them, where it is known, and nanoGPT's
   // estimate, if evaluation.random_windows asks. Or a task's held-out examples.
   std::optional<EvaluationSummary> evaluate(Trainer& trainer) override;

@@ -17,6 +17,7 @@
 #include "framework/core/error.h"
 #include "framework/data/hdf5.h"
 #include "framework/data/utf8.h"
+#include "framework/gradient_lab/step_health.h"
 #include "framework/measure/plan.h"
 #include "kernels/parallel.h"
 #include "kernels/simd_target.h"
@@ -209,6 +210,8 @@ int train_here(const TrainOptions& options, TrainingRun& run, const RunFolder& f
   RunObserver observer(run, options.quiet, [&] { return interruption.requested(); });
   Profile profile;
   if (options.profile) trainer.profile(&profile);
+  lab::StepHealth health(run.config, run.config.logging.health);
+  trainer.watch(&health);
   const auto start = std::chrono::steady_clock::now();
   const auto evaluation_missing = [&] {
     return run.evaluates() && evaluation_is_missing(trainer, folder);

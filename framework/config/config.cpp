@@ -120,6 +120,24 @@ void CheckpointConfig::fields(Fields& f) {
 
 void LoggingConfig::fields(Fields& f) {
   f("every", every, "steps between lines of metrics.jsonl", at_least(1));
+  f("health", health,
+    "steps between looks into a step (health/…: gradient and update of each tensor, activations by layer, gates, logits); "
+    "0: none. It changes no number of the run",
+    count_range(0));
+}
+
+void GuardConfig::fields(Fields& f) {
+  f.choice("action", action, {"stop", "skip", "rollback"},
+           "what happens at a step whose loss or gradient is not finite, or beyond the bounds below: the run ends (exit code "
+           "4); the step's update is left out; or weights and optimizer become those of the last checkpoint that was due, "
+           "and the run goes on with the next batch. Each such step leaves dumps/step-XXXXXXXX.h5, for adder probe");
+  f("loss_spike", loss_spike,
+    "a loss this many standard deviations above the median of the last 128 counts as exploding; 0: any finite one is taken",
+    at_least(0));
+  f("grad_norm", grad_norm, "a gradient norm above it, before clipping, counts as exploding; 0: any finite one is taken",
+    at_least(0));
+  f("learning_rate_factor", learning_rate_factor, "the learning rate is multiplied by it each time the guard acts", between(0, 1));
+  f("most", most, "steps of a run at which the guard acts; at the next one the run ends", count_range(1));
 }
 
 void Config::fields(Fields& f) {
@@ -139,6 +157,7 @@ void Config::fields(Fields& f) {
   f.section("evaluation", evaluation, "the loss on validation text");
   f.section("checkpoint", checkpoint, "what is saved");
   f.section("logging", logging, "what is told");
+  f.section("guard", guard, "what happens when a step explodes");
 }
 
 namespace {

@@ -78,7 +78,14 @@ struct CheckpointConfig : Options {
 };
 
 struct LoggingConfig : Options {
-  int64_t every = 10;
+  int64_t every = 10, health = 50;
+  void fields(Fields& f) override;
+};
+
+struct GuardConfig : Options {
+  std::string action = "stop";
+  double loss_spike = 0, grad_norm = 0, learning_rate_factor = 1;
+  int64_t most = 10;
   void fields(Fields& f) override;
 };
 
@@ -96,6 +103,7 @@ struct Config : Options {
   EvaluationConfig evaluation;
   CheckpointConfig checkpoint;
   LoggingConfig logging;
+  GuardConfig guard;
   void fields(Fields& f) override;
 
   DType dtype() const { return precision == "float64" ? DType::f64 : DType::f32; }

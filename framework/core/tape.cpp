@@ -34,6 +34,27 @@ bool finite(const Tensor& x) {
   return true;
 }
 
+std::string in_scope(const std::string& scope) { return scope.empty() ? "" : " in " + scope; }
+
+// ", whose blocks.0.norm.weight is not finite itself", where an input is such a parameter.
+std::string bad_parameter(const std::vector<Var>& inputs) {
+  for (const Var& v : inputs)
+    if (v.node() && v.node()->parameter && !finite(v.value()))
+      return ", whose parameter " + v.node()->parameter->name + " is not finite itself";
+  return "";
+}
+
+void require_finite_gradients(const char* op, const std::string& scope, const std::vector<std::shared_ptr<Node>>& inputs) {
+  for (const auto& node : inputs) {
+    if (!node) continue;
+    const Tensor grad = node->gathered();
+    if (!grad.defined() || finite(grad)) continue;
+    const Parameter* p = node->root()->parameter;
+    throw DivergedError("the first gradient that is not finite came from op " + std::string(op) + in_scope(scope) +
+                        (p ? ", of the parameter " + p->name : ""));
+  }
+}
+
 double bytes(const std::vector<Var>& variables, bool recorded_only = false) {
   double sum = 0;
   for (const Var& v : variables)
@@ -193,6 +214,7 @@ void Tape::walk() {
       const Adjoints adjoints(record.outputs, record.inputs);
       record.backward(adjoints);
       adjoints.finish();
+      if (require_finite_) require_finite_gradients(record.op, record.scope, record.inputs);
       if (profile_) profile_->backward(record.op, record.gradient);
     }
     for (const auto& output : record.outputs) {
@@ -229,8 +251,8 @@ std::vector<Var> record(const char* op, std::vector<Tensor> outputs, const std::
   if (tape->require_finite_)
     for (const auto& y : outputs)
       if (!finite(y))
-        throw DivergedError("the first value that is not finite came from op " + std::string(op) +
-                            (tape->scope_.empty() ? "" : " in " + tape->scope_));
+        throw DivergedError("the first value that is not finite came from op " + std::string(op) + in_scope(tape->scope_) +
+                            bad_parameter(inputs));
   Tape::Record entry{op, tape->scope_, {}, {}, std::move(backward)};
   for (const auto& v : inputs) entry.inputs.push_back(v.node());
   for (auto& y : outputs) {
@@ -242,6 +264,7 @@ std::vector<Var> record(const char* op, std::vector<Tensor> outputs, const std::
     entry.gradient = backward_cost(work, result, inputs);
   }
   tape->records_.push_back(std::move(entry));
+  if (tape->on_record_) tape->on_record_(op, result, inputs);
   return result;
 }
 

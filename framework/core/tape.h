@@ -118,12 +118,16 @@ class Tape {
   };
   const std::string& scope() const { return scope_; }
 
-  // Every value is looked at as it is recorded: DivergedError names the first op and place that isn't finite.
+  // Every value and every gradient is looked at: DivergedError names the first op and place that isn't finite, and the
+  // parameter that already was not.
   void require_finite(bool on) { require_finite_ = on; }
   // Every op's time, forward and backward, goes there; null: nothing is measured.
   void profile(Profile* profile) { profile_ = profile; }
   // Called when a parameter's gradient is complete, in the order of completion.
   void on_gradient(std::function<void(Parameter&)> f) { on_gradient_ = std::move(f); }
+  // Called after each op is recorded (views apart), with its name and variables: to look at, or to watch().
+  using OnRecord = std::function<void(const char* op, const std::vector<Var>& outputs, const std::vector<Var>& inputs)>;
+  void on_record(OnRecord f) { on_record_ = std::move(f); }
 
  private:
   friend std::vector<Var> record(const char*, std::vector<Tensor>, const std::vector<Var>&, Backward, const Work&);
@@ -143,6 +147,7 @@ class Tape {
   bool require_finite_ = false;
   Profile* profile_ = nullptr;
   std::function<void(Parameter&)> on_gradient_;
+  OnRecord on_record_;
 };
 
 // The outputs as variables, recorded on the tape of the inputs, if any has one. An input may be undefined.

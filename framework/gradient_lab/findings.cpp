@@ -79,7 +79,8 @@ Finding of_state(const Spectrum& s) {
 }  // namespace
 
 std::string name(Verdict verdict) {
-  return verdict == Verdict::healthy ? "healthy" : verdict == Verdict::vanishing ? "vanishing" : "exploding";
+  constexpr const char* kNames[] = {"healthy", "vanishing", "exploding", "wrong"};
+  return kNames[size_t(verdict)];
 }
 
 std::vector<Finding> findings(const LagProfile& profile, const std::vector<Spectrum>& spectra) {

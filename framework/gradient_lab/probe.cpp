@@ -6,7 +6,6 @@
 #include "framework/core/error.h"
 #include "framework/core/shapes.h"
 #include "framework/gradient_lab/block_jacobians.h"
-#include "framework/gradient_lab/long_jacobian.h"
 
 namespace adder::lab {
 namespace {
@@ -42,6 +41,24 @@ std::vector<Spectrum> spectra(Model& model, const Tensor& ids, int64_t exponents
   return list;
 }
 
+std::vector<LongProduct> long_products(Model& model, const Tensor& ids) {
+  std::vector<LongProduct> list;
+  const std::vector<int64_t> sizes = recurrent_sizes(model);
+  const Tensor row = some_rows(ids, 0, 1);
+  const Decays decays = decays_along(model, row);
+  std::vector<int64_t> lags;
+  for (int64_t k = 1; k < row.dim(1); k *= 2) lags.push_back(k);
+  for (size_t block = 0; block < sizes.size(); ++block) {
+    const std::string name = "blocks." + std::to_string(block);
+    const auto found = decays.find(name);
+    if (found != decays.end() && found->second.whole)
+      list.push_back({name, "closed form", diagonal_norms(found->second, lags, 1)});
+    else if (sizes[block] > 0 && sizes[block] <= kMostExact)
+      list.push_back({name, "exact", exact_norms(BlockJacobians(model, row, block), lags, 1)});
+  }
+  return list;
+}
+
 Probe probe(Model& model, const Tensor& ids, const Tensor& labels, int64_t exponents) {
   const Shapes check{"probe"};
   if (!model.differentiable()) check.fail("the model learns by counting: it has no gradients to probe");
@@ -52,7 +69,8 @@ Probe probe(Model& model, const Tensor& ids, const Tensor& labels, int64_t expon
     check.fail("a stretch has " + std::to_string(length) + " tokens, expected at least " + std::to_string(kLeastTokens));
   Probe p;
   p.profile = lag_profile(model, ids, labels, length - 1);
-  if (exponents > 0) p.spectra = spectra(model, ids, exponents);
+  p.total = total_adjoint(model, ids, labels);
+  if (exponents > 0) p.spectra = spectra(model, ids, exponents), p.products = long_products(model, ids);
   p.findings = findings(p.profile, p.spectra);
   return p;
 }

@@ -4,7 +4,9 @@
 #include <vector>
 
 #include "framework/gradient_lab/lag_profile.h"
+#include "framework/gradient_lab/long_jacobian.h"
 #include "framework/gradient_lab/lyapunov.h"
+#include "framework/gradient_lab/total_adjoint.h"
 
 namespace adder::lab {
 
@@ -16,7 +18,14 @@ struct Spectrum {
   double log_growth() const;  // log10 of e^(first exponent * steps): what becomes of a small difference on the way
 };
 
-enum class Verdict { healthy, vanishing, exploding };
+// The products of one block's Jacobians over the last tokens of the first stretch.
+struct LongProduct {
+  std::string block, method;         // "closed form", or "exact"
+  std::vector<JacobianNorms> norms;  // by lag: 1, 2, 4, …
+};
+inline constexpr int64_t kMostExact = 128;  // numbers of a state whose products are carried whole
+
+enum class Verdict { healthy, vanishing, exploding, wrong };
 std::string name(Verdict verdict);
 
 struct Finding {
@@ -27,7 +36,9 @@ struct Finding {
 
 struct Probe {
   LagProfile profile;
+  TotalAdjoint total;              // of the whole loss, by place and time
   std::vector<Spectrum> spectra;   // a block with a recurrent state each
+  std::vector<LongProduct> products;  // the same, where the state is small or its factors are known
   std::vector<Finding> findings;
   int64_t probes() const { return profile.embedding.dim(0); }
   int64_t lags() const { return profile.embedding.dim(1) - 1; }
@@ -46,6 +57,7 @@ inline constexpr int64_t kLeastTokens = 16;  // ten stretches of steps are where
 Probe probe(Model& model, const Tensor& ids, const Tensor& labels, int64_t exponents);
 
 std::vector<Spectrum> spectra(Model& model, const Tensor& ids, int64_t exponents);
+std::vector<LongProduct> long_products(Model& model, const Tensor& ids);
 std::vector<Finding> findings(const LagProfile& profile, const std::vector<Spectrum>& spectra);
 
 }  // namespace adder::lab

@@ -83,6 +83,34 @@ report::HeatMap stream_map(const Probe& probe) {
   return map;
 }
 
+// What training sees: by place and time, thinned to some hundred columns.
+report::HeatMap total_map(const TotalAdjoint& total) {
+  report::HeatMap map;
+  map.title = "The gradient of the whole loss, by layer and time";
+  map.description = "log10 of the norm of d (the sum of all losses) / d what stands there at token t, mean of the probes; of a state: what token t left, as the tokens after it feel it.";
+  map.x = {"token t"}, map.value = {"log10 of the norm"};
+  const int64_t length = total.norms.dim(1), step = std::max<int64_t>(1, length / 128);
+  for (int64_t t = 0; t < length; t += step) map.columns.push_back(double(t));
+  for (size_t p = 0; p < total.places.size(); ++p) {
+    map.rows.push_back(total.places[p]);
+    map.values.emplace_back();
+    for (int64_t t = 0; t < length; t += step) {
+      const double v = total.norms.data<double>()[int64_t(p) * length + t];
+      map.values.back().push_back(std::isfinite(v) ? v : NAN);
+    }
+  }
+  return map;
+}
+
+report::Table product_table(const Probe& probe) {
+  report::Table table{{"block", "by", "over k steps", "sigma_max", "Frobenius norm", "stable rank"}, {}, 2};
+  for (const LongProduct& p : probe.products)
+    for (const JacobianNorms& n : p.norms)
+      table.rows.push_back({p.block, p.method, std::to_string(n.lag), shown_power(n.sigma[0]), shown_power(n.frobenius),
+                            rounded(n.stable_rank())});
+  return table;
+}
+
 report::LineChart spectrum_chart(const Probe& probe) {
   report::LineChart chart{"Lyapunov exponents",
                           "Rates at which differences of a block's state grow (above 0) or shrink, the largest first; bands are two standard errors.",
@@ -165,9 +193,14 @@ void write_probe_page(const std::string& path, const Probe& probe, const ProbeSu
   page.figure(draw(embedding_chart(probe), palette));
   if (!probe.profile.states.empty()) page.figure(draw(state_chart(probe), palette));
   page.figure(draw(stream_map(probe)));
+  page.figure(draw(total_map(probe.total)));
   if (!probe.spectra.empty()) {
     page.figure(draw(spectrum_chart(probe), palette));
     page.table(spectrum_table(probe), "Along the first stretch. NaN: more exponents would be needed.");
+  }
+  if (!probe.products.empty()) {
+    page.heading("Products of Jacobians");
+    page.table(product_table(probe), "d state at t / d state at t - k at the end of the first stretch: the most it stretches a difference, and how many directions it keeps (the stable rank, Frobenius norm over sigma_max, squared).");
   }
   page.heading("What was probed");
   page.facts(subject.facts);

@@ -25,8 +25,10 @@ std::string shown_memory(const MemoryLength& memory);
 
 // Norms are base-10 logarithms, minus infinity for 0.
 //   /stream (place, probe, lag), /state (state, probe, lag): profiles; /place, /state_name, /probe, /lag: their axes
+//   /total/adjoint (place, time): of the sum of all losses
+//   /long_jacobian/<block>/sigma_max, frobenius (lag): log10; stable_rank (lag)
 //   /lyapunov/<block>/exponents, errors (exponent), batches (batch, exponent): nats a token; exponent, batch: their axes
-// xarray opens the root, and each block as a group.
+// xarray opens the root, and each block as a group. Written beside, and renamed.
 void write_probe_file(const std::string& path, const Probe& probe, const ProbeSubject& subject);
 void write_probe_page(const std::string& path, const Probe& probe, const ProbeSubject& subject);
 

@@ -67,8 +67,9 @@ struct Size {
 
 Size size_of(const Checkpoint& c) {
   constexpr uint64_t kPerDataset = 2048, kFixed = 64 << 10;
-  Size size{tensor_bytes(c.model) + tensor_bytes(c.counts) + tensor_bytes(c.carried), 0};
-  size_t datasets = c.model.size() + c.counts.size() + c.carried.size();
+  Size size{tensor_bytes(c.model) + tensor_bytes(c.counts) + tensor_bytes(c.carried) +
+                tensor_bytes(c.history) + tensor_bytes(c.batch), 0};
+  size_t datasets = c.model.size() + c.counts.size() + c.carried.size() + c.history.size() + c.batch.size();
   for (const auto& [slot, tensors] : c.optimizer)
     size.tensors += tensor_bytes(tensors), datasets += tensors.size();
   size.file = size.tensors + datasets * kPerDataset + kFixed + c.config_json.size() +
@@ -118,6 +119,8 @@ void write_datasets(const std::string& path, const Checkpoint& c, uint64_t bytes
   file.create_group("/optimizer");
   for (const auto& [slot, list] : c.optimizer) tensors.write("/optimizer/" + slot, list);
   tensors.write("/carried", c.carried);
+  if (!c.history.empty()) tensors.write("/history", c.history);
+  if (!c.batch.empty()) tensors.write("/batch", c.batch);
   file.write_int64("/state/step", c.step);
   file.write_int64("/state/tokens", c.tokens);
   // One NaN for all: equal states give equal bytes.
@@ -217,6 +220,10 @@ Checkpoint read_checkpoint(const std::string& path, ReadParts parts) {
   if (parts == ReadParts::all) {
     read_optimizer(file, checkpoint);
     checkpoint.carried = read_group(file, "/carried", true);
+    if (file.exists("/history")) checkpoint.history = read_group(file, "/history", false);
+  }
+  if (file.exists("/batch")) {
+    checkpoint.batch = read_group(file, "/batch", true);
   }
   checkpoint.step = file.read_int64("/state/step");
   checkpoint.tokens = file.read_int64("/state/tokens");
@@ -228,7 +235,7 @@ Checkpoint read_checkpoint(const std::string& path, ReadParts parts) {
   checkpoint.tokenizer_json = file.read_string("/meta/tokenizer");
   checkpoint.data_hash = file.read_string("/meta/data_hash");
   checkpoint.source_json = file.read_string("/meta/source");
-  for (const char* name : {"time", "host", "version", "simd", "threads"})
+  for (const char* name : {"time", "host", "version", "simd", "threads", "guard"})
     if (file.has_attribute("/", name))
       checkpoint.attributes.push_back({name, file.string_attribute("/", name)});
   return checkpoint;

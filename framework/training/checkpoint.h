@@ -5,6 +5,8 @@
 //                  | XXH3-64 of bytes 0..503 at 504;  little-endian
 //   /model/<dotted name>, /optimizer/<slot>/<dotted name>, /carried/<state name>   tensors
 //   /counts/<name>                  of a model that counts: int32; there is no such group otherwise
+//   /history/losses, clipped, guarded   of the last steps (training/loss_history.h); none before the first
+//   /batch/<name>                   of a dump (training/guard.h): what the step read; there is no such group otherwise
 //   /state/step, tokens, best_loss, best_step, solved_step, data_cursor            scalars
 //   /meta/config, tokenizer, data_hash, source                                     text, or empty
 //   root attributes: what depends on time and place (host, version, …)
@@ -38,6 +40,8 @@ struct Checkpoint {
   std::vector<NamedTensor> counts;  // of a model that counts (nn/counting_model.h); its `model` is empty
   std::vector<std::pair<std::string, std::vector<NamedTensor>>> optimizer;  // by slot: "m", "v", …
   std::vector<NamedTensor> carried;                                         // recurrent state between batches
+  std::vector<NamedTensor> history;                                         // of the last steps: float64
+  std::vector<NamedTensor> batch;                                           // of a dump: what the step read
   int64_t step = 0, tokens = 0;
   double best_loss = std::numeric_limits<double>::quiet_NaN();  // NaN: never evaluated
   int64_t best_step = -1;                                       // -1: none
@@ -45,7 +49,7 @@ struct Checkpoint {
   int64_t data_cursor = 0;
   std::string config_json, tokenizer_json, data_hash;
   std::string source_json;  // names and shapes of imported weights (interop/hugging_face.h)
-  std::vector<std::pair<std::string, std::string>> attributes;  // read back: time, host, version, simd, threads
+  std::vector<std::pair<std::string, std::string>> attributes;  // read back: time, host, version, simd, threads, guard
 };
 
 inline constexpr uint32_t kCheckpointVersion = 1;

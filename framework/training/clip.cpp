@@ -9,16 +9,29 @@
 
 namespace adder {
 
+namespace {
+
+// Adds the squares of one gradient.
+void add_squares(const Tensor& gradient, double& sum) {
+  if (!gradient.defined()) return;
+  const Tensor g = gradient.contiguous() ? gradient : gradient.clone();
+  by_dtype(g.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    KERNEL(sum_squares, T)(g.device(), {.x = g.data<T>(), .n = g.size(), .sum = &sum});
+  });
+}
+
+}  // namespace
+
 double global_norm(const ParameterList& parameters) {
   double sum = 0;
-  for (size_t i = 0; i < parameters.size(); ++i) {
-    if (!parameters[i].grad.defined()) continue;
-    const Tensor g = parameters[i].grad.contiguous() ? parameters[i].grad : parameters[i].grad.clone();
-    by_dtype(g.dtype(), [&](auto zero) {
-      using T = decltype(zero);
-      KERNEL(sum_squares, T)(g.device(), {.x = g.data<T>(), .n = g.size(), .sum = &sum});
-    });
-  }
+  for (size_t i = 0; i < parameters.size(); ++i) add_squares(parameters[i].grad, sum);
+  return std::sqrt(sum);
+}
+
+double norm_of(const Tensor& gradient) {
+  double sum = 0;
+  add_squares(gradient, sum);
   return std::sqrt(sum);
 }
 

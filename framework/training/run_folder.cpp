@@ -71,11 +71,16 @@ std::string RunFolder::metrics_path() const { return (fs::path(path_) / "metrics
 std::string RunFolder::checkpoint_folder() const { return (fs::path(path_) / "checkpoints").string(); }
 std::string RunFolder::best_path() const { return (fs::path(checkpoint_folder()) / "best.h5").string(); }
 
-std::string RunFolder::checkpoint_path(int64_t step) const {
+namespace {
+std::string step_name(int64_t step) {
   char name[40];
   std::snprintf(name, sizeof name, "step-%08lld.h5", static_cast<long long>(step));
-  return (fs::path(checkpoint_folder()) / name).string();
+  return name;
 }
+}  // namespace
+
+std::string RunFolder::checkpoint_path(int64_t step) const { return (fs::path(checkpoint_folder()) / step_name(step)).string(); }
+std::string RunFolder::dump_path(int64_t step) const { return (fs::path(path_) / "dumps" / step_name(step)).string(); }
 
 void RunFolder::create() const {
   std::error_code error;
@@ -159,7 +164,7 @@ void RunFolder::mark_best(int64_t step) const {
   write_durably(best, read_text_file(source));  // a file system without hard links
 }
 
-void RunFolder::prune(int64_t keep, int64_t newest) const {
+void RunFolder::prune(int64_t keep, int64_t newest, int64_t spare) const {
   if (keep <= 0) return;
   const std::vector<CheckpointFile> files = checkpoints();
   int64_t complete = 0;
@@ -170,6 +175,7 @@ void RunFolder::prune(int64_t keep, int64_t newest) const {
       complete += looks_complete(file->path);
       continue;
     }
+    if (file->step == spare) continue;
     std::error_code error;
     if (!fs::remove(file->path, error) && error)
       throw Error("cannot remove the old checkpoint " + file->path + ": " + error.message());

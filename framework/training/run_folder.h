@@ -26,6 +26,7 @@ class RunFolder {
   std::string metrics_path() const;
   std::string checkpoint_folder() const;
   std::string checkpoint_path(int64_t step) const;  // checkpoints/step-00000250.h5
+  std::string dump_path(int64_t step) const;        // dumps/step-00000250.h5 (training/guard.h)
   std::string best_path() const;                    // checkpoints/best.h5
 
   void create() const;     // with checkpoints/; an Error names the path and the reason
@@ -44,8 +45,8 @@ class RunFolder {
   // pruned.
   void mark_best(int64_t step) const;
   // After step `newest` was written: removes all but the newest `keep` checkpoints up to it; incomplete files
-  // don't count as kept, and `newest` always stays. 0 or less keeps all. best.h5 is not touched.
-  void prune(int64_t keep, int64_t newest) const;
+  // don't count as kept, and `newest` always stays, and `spare`. 0 or less keeps all. best.h5 is not touched.
+  void prune(int64_t keep, int64_t newest, int64_t spare = -1) const;
   // Where a run goes on from `step` because what is newer is damaged: newer step-*.h5 become step-*.h5.damaged,
   // and so does best.h5 if it is newer or unreadable. Each one is named through warn.
   void set_aside_after(int64_t step, const Warn& warn = nullptr) const;

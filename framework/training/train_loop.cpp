@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "framework/core/error.h"
+#include "framework/training/guard.h"
 #include "framework/training/metrics.h"
 #include "framework/training/trainer.h"
 
@@ -16,17 +17,18 @@ class Loop {
  public:
   Loop(Trainer& trainer, const RunFolder& run, const RunIdentity& identity, TrainingObserver& observer)
       : trainer_(trainer), config_(trainer.config()), run_(run), identity_(identity), observer_(observer),
-        metrics_(run.metrics_path()) {}
+        metrics_(run.metrics_path()), guard_(trainer, run, identity, observer) {}
 
   Outcome run(const std::function<bool()>& stop) {
     const int64_t first = trainer_.steps_done();
     observer_.on_start(trainer_, first);
+    if (guard_.rolls_back() && first == 0) save(0, false);
     if (evaluation_is_missing(trainer_, run_)) {
       const Evaluated made_up = evaluate(first);
       if (made_up.done) save(first, made_up.best);
     }
     while (!is_done(trainer_)) {
-      const StepReport report = trainer_.step();
+      const StepReport report = step();
       const bool last = report.step == config_.training.steps;
       log(report, last);
       observer_.on_step(report);
@@ -44,17 +46,35 @@ class Loop {
     bool best = false;  // the best loss so far, whose checkpoint is to be kept
   };
 
+  StepReport step() {
+    try {
+      return trainer_.step();
+    } catch (const DivergedError& problem) {
+      return guard_.act(problem);
+    }
+  }
+
+  void require_finite() {
+    try {
+      trainer_.require_finite_parameters();
+    } catch (const DivergedError& problem) {
+      guard_.mend(problem);
+    }
+  }
+
   void log(const StepReport& r, bool last) {
-    if (!due(r.step, config_.logging.every, last)) return;
+    if (!due(r.step, config_.logging.every, last) && r.health.empty() && r.guarded.empty()) return;
     Metrics metrics = {{"train/loss", r.loss}, {"grad_norm", r.grad_norm}, {"learning_rate", r.learning_rate},
                        {"tokens", double(r.tokens)}, {"seconds", r.seconds}};
     if (r.z_loss) metrics.insert(metrics.begin() + 1, {"z_loss", *r.z_loss});
     for (const auto& reading : r.readings.values()) metrics.push_back(reading);
+    metrics.insert(metrics.end(), r.health.begin(), r.health.end());
+    if (!r.guarded.empty()) metrics.emplace_back("guard/acted", double(trainer_.guarded()));
     metrics_.write(r.step, metrics);
   }
 
   Evaluated evaluate(int64_t step) {
-    trainer_.require_finite_parameters();
+    require_finite();
     const auto summary = observer_.evaluate(trainer_);
     if (!summary) return {};
     if (summary->solved && trainer_.solved_step() < 0) trainer_.set_solved_step(step);
@@ -68,17 +88,12 @@ class Loop {
   }
 
   void save(int64_t step, bool best) {
-    trainer_.require_finite_parameters();
+    require_finite();
     metrics_.sync();
-    Checkpoint c = trainer_.snapshot();
-    c.tokenizer_json = identity_.tokenizer_json;
-    c.data_hash = identity_.data_hash;
-    c.source_json = identity_.source_json;
-    c.attributes = identity_.attributes;
     const std::string path = run_.checkpoint_path(step);
-    write_checkpoint(path, c);
+    write_checkpoint(path, snapshot(trainer_, identity_));
     if (best) run_.mark_best(step);
-    run_.prune(config_.checkpoint.keep, step);
+    run_.prune(config_.checkpoint.keep, step, guard_.rolls_back() ? guard_.due_step(step) : -1);
     observer_.on_checkpoint(step, path);
   }
 
@@ -88,6 +103,7 @@ class Loop {
   const RunIdentity& identity_;
   TrainingObserver& observer_;
   MetricsWriter metrics_;
+  Guard guard_;
 };
 
 // A crash may have come between a best checkpoint and its mark, or best.h5 was set aside.

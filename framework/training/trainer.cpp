@@ -96,7 +96,7 @@ Trainer::Trainer(const Config& config, std::unique_ptr<Model> model, const Batch
 }
 
 // Gradients of the mean over the step's micro-batches.
-Trainer::Sums Trainer::accumulate_gradients(bool require_finite) {
+Trainer::Sums Trainer::accumulate_gradients(bool require_finite, StepWatcher* watcher) {
   const TrainingConfig& t = config_.training;
   const int64_t parts = t.accumulate;
   model_->parameters().clear_gradients();
@@ -107,6 +107,7 @@ Trainer::Sums Trainer::accumulate_gradients(bool require_finite) {
     Tape tape;
     tape.profile(profile_);
     tape.require_finite(require_finite);
+    if (watcher) watcher->on_tape(tape, step_ + 1);
     Pass pass{.tape = &tape, .training = true, .seed = uint64_t(config_.seed), .step = uint64_t(step_ * parts + micro)};
     pass.recompute = config_.training.recompute;
     pass.readings = &sums.readings;
@@ -136,27 +137,60 @@ Trainer::Sums Trainer::accumulate_gradients(bool require_finite) {
 StepReport Trainer::step() {
   const kernels::FlushSubnormals flush;
   const auto start = std::chrono::steady_clock::now();
+  StepWatcher* const watcher = watcher_ && watcher_->wants(step_ + 1) ? watcher_ : nullptr;
   if (profile_) profile_->begin_step();
   StepReport report;
-  Sums sums = accumulate_gradients(false);
+  Sums sums = accumulate_gradients(false, watcher);
   report.loss = sums.loss;
   if (config_.training.z_loss != 0) report.z_loss = sums.z_loss;
   if (profile_) profile_->forward("other");
   report.grad_norm = global_norm(model_->parameters());
   if (profile_) profile_->forward("clip", {.bytes = bytes_of_state(1)});
-  if (!std::isfinite(report.loss) || !std::isfinite(report.grad_norm)) report_divergence(report.loss, report.grad_norm);
-  report.learning_rate = learning_rate(schedule_options(config_.schedule), config_.optimizer.learning_rate, step_);
-  optimizer_->step(report.learning_rate, clip_scale(report.grad_norm, config_.training.clip_norm));
+  report.step = step_ + 1;
+  if (!explosion(report).empty()) report_divergence(report);
+  update(report, watcher);
   if (profile_) profile_->forward("optimizer", {.bytes = bytes_of_state(3 + 2 * double(optimizer_->slots().size()))});
   model_->parameters().clear_gradients();
   tokens_ += batches_.batch_size() * batches_.length() * config_.training.accumulate;
   carried_ = std::move(sums.state);
-  report.step = ++step_;
+  ++step_;
   report.tokens = tokens_;
   report.readings = std::move(sums.readings);
   if (profile_) profile_->end_step();
   report.seconds = seconds_since(start);
   return report;
+}
+
+void Trainer::update(StepReport& report, StepWatcher* watcher) {
+  const double rate = learning_rate(schedule_options(config_.schedule), config_.optimizer.learning_rate, step_);
+  report.learning_rate = rate * std::pow(config_.guard.learning_rate_factor, double(guarded_));
+  const double scale = clip_scale(report.grad_norm, config_.training.clip_norm), spike = history_.spike(report.loss);
+  history_.add(report.loss, scale < 1);
+  const StepView view{report.step, model_->parameters(), *optimizer_, report.learning_rate, scale, spike, history_.clip_fraction()};
+  if (watcher) watcher->on_gradients(view);
+  optimizer_->step(report.learning_rate, scale);
+  if (watcher) report.health = watcher->on_update(view);
+}
+
+StepReport Trainer::skip_step() {
+  StepReport report = failed_;
+  model_->parameters().clear_gradients();
+  tokens_ += batches_.batch_size() * batches_.length() * config_.training.accumulate;
+  optimizer_->set_steps(++step_);
+  report.tokens = tokens_;
+  return report;
+}
+
+// Why the step must not be made; empty where it may.
+std::string Trainer::explosion(const StepReport& r) const {
+  const GuardConfig& g = config_.guard;
+  if (!std::isfinite(r.loss) || !std::isfinite(r.grad_norm)) return "not finite";
+  if (g.grad_norm > 0 && r.grad_norm > g.grad_norm) return "the gradient is larger than guard.grad_norm, " + plain(g.grad_norm);
+  const double spike = g.loss_spike > 0 ? history_.spike(r.loss) : 0;
+  if (g.loss_spike > 0 && spike > g.loss_spike)
+    return "the loss stands " + plain(spike) + " standard deviations above the median of the last ones, more than guard.loss_spike, " +
+           plain(g.loss_spike);
+  return "";
 }
 
 // What a pass over all parameters moves, `copies` times.
@@ -165,15 +199,35 @@ double Trainer::bytes_of_state(double copies) const {
   return copies * double(parameters.count()) * double(bytes_of(parameters.dtype()));
 }
 
-void Trainer::report_divergence(double loss, double norm) {
-  std::string first = "forward values are all finite; the first ones that are not arise in backward";
-  try {
-    accumulate_gradients(true);  // the same step again, every value looked at
-  } catch (const DivergedError& e) {
-    first = e.what();
+namespace {
+
+// The tensor with the largest share of the gradient.
+std::string largest_gradient(const ParameterList& parameters, double norm) {
+  size_t largest = 0;
+  double most = -1;
+  for (size_t i = 0; i < parameters.size(); ++i)
+    if (const double n = norm_of(parameters[i].grad); n > most) most = n, largest = i;
+  return parameters[largest].name + " has " + plain(100 * most * most / (norm * norm)) + " % of its square";
+}
+
+}  // namespace
+
+void Trainer::report_divergence(const StepReport& report) {
+  failed_ = report;
+  const std::string why = explosion(report);
+  std::string first;
+  if (why != "not finite") {
+    first = why + "; " + largest_gradient(model_->parameters(), report.grad_norm);
+  } else {
+    first = "values and gradients are all finite one by one; their sum is not";
+    try {
+      accumulate_gradients(true);  // the same step again, every value looked at
+    } catch (const DivergedError& e) {
+      first = e.what();
+    }
   }
-  throw DivergedError("step " + std::to_string(step_ + 1) + ": loss " + plain(loss) + ", gradient norm " + plain(norm) + "; " +
-                      first + ". The last checkpoint stays; " + kAdvice);
+  throw DivergedError("step " + std::to_string(report.step) + ": loss " + plain(report.loss) + ", gradient norm " +
+                      plain(report.grad_norm) + "; " + first + ". The last checkpoint stays; " + kAdvice);
 }
 
 void Trainer::require_finite_parameters() const {
@@ -202,6 +256,8 @@ Checkpoint Trainer::snapshot() const {
       if (tensors[i].defined()) c.optimizer.back().second.push_back({parameters[i].name, tensors[i]});
   }
   c.carried = stored_state();
+  c.history = history_.stored();
+  if (guarded_ > 0) c.history.push_back({"guarded", Tensor::full({1}, double(guarded_), DType::f64)});
   c.step = step_;
   c.tokens = tokens_;
   c.best_loss = best_.loss, c.best_step = best_.step;
@@ -244,7 +300,7 @@ State Trainer::state_from(const Checkpoint& c, const std::string& path) const {
   return state;
 }
 
-void Trainer::restore(const Checkpoint& c, const std::string& path) {
+void Trainer::take_weights(const Checkpoint& c, const std::string& path) {
   ParameterList& parameters = model_->parameters();
   fill_parameters(parameters, c.model, path);
   for (const auto& [slot, tensors] : optimizer_->slots()) {
@@ -258,15 +314,35 @@ void Trainer::restore(const Checkpoint& c, const std::string& path) {
           require_tensor(path, "/optimizer/" + slot, *stored, parameters[i].name, parameters[i].value.shape()));
     }
   }
+  carried_ = state_from(c, path);
+}
+
+void Trainer::restore(const Checkpoint& c, const std::string& path) {
   if (c.data_cursor != c.step * config_.training.accumulate)
     throw UnreadableError(path + ": data_cursor is " + std::to_string(c.data_cursor) + " at step " + std::to_string(c.step) +
                           ", expected " + std::to_string(c.step * config_.training.accumulate));
-  carried_ = state_from(c, path);
+  take_weights(c, path);
+  history_.restore(c.history);
+  for (const NamedTensor& t : c.history)
+    if (t.name == "guarded") guarded_ = int64_t(t.value.item());
   step_ = c.step;
   tokens_ = c.tokens;
   best_ = {c.best_loss, c.best_step};
   solved_step_ = c.solved_step;
   optimizer_->set_steps(c.step);
+}
+
+std::vector<NamedTensor> Trainer::batch_of_step() const {
+  std::vector<NamedTensor> list;
+  const int64_t parts = config_.training.accumulate;
+  for (int64_t micro = 0; micro < parts; ++micro) {
+    const Batch batch = batches_.at(step_, micro);
+    const std::string part = parts > 1 ? "." + std::to_string(micro) : "";
+    for (const auto& [name, tensor] : {std::pair{"ids", batch.ids}, {"labels", batch.labels}, {"resets", batch.resets},
+                                       {"features", batch.features}, {"targets", batch.targets}})
+      if (tensor.defined()) list.push_back({name + part, tensor.clone()});
+  }
+  return list;
 }
 
 }  // namespace adder

@@ -11,8 +11,10 @@
 #include "framework/data/batches.h"
 #include "framework/data/tokenizer.h"
 #include "framework/training/checkpoint.h"
+#include "framework/training/loss_history.h"
 #include "framework/training/optimizer.h"
 #include "framework/training/run_folder.h"
+#include "framework/training/step_watcher.h"
 
 namespace adder {
 
@@ -25,6 +27,8 @@ struct StepReport {
   int64_t tokens = 0;          // seen since the beginning of the run
   double seconds = 0;          // that this step took
   Readings readings = {};      // what the model tells of itself
+  Metrics health = {};         // what a watcher tells of the step; empty where it did not look
+  std::string guarded = {};    // what the guard did with it, in words; such a step made no update
 };
 
 // The lowest evaluation loss so far.
@@ -40,9 +44,18 @@ class Trainer {
   // gradients.
   Trainer(const Config& config, std::unique_ptr<Model> model, const BatchSource& batches);
 
-  // One optimizer step. DivergedError, before the update, where loss or gradient is not finite: it names the step and
-  // the first op and module whose value is not.
+  // One optimizer step. DivergedError, before the update, where loss or gradient is not finite or beyond the guard's
+  // bounds: it names the step, and the first op and module, or the tensor, where it shows. Nothing has changed then, and
+  // skip_step() may follow.
   StepReport step();
+  // Counts the step that failed as done, without an update: the next one reads the next batch.
+  StepReport skip_step();
+  int64_t guarded() const { return guarded_; }  // how often the guard acted; part of the run's state
+  void count_guard() { ++guarded_; }
+  // Weights and optimizer of a checkpoint, and what it carried; step, tokens and data go on from here.
+  void take_weights(const Checkpoint& checkpoint, const std::string& path);
+  // What the present step reads: "ids", "labels", … of all its passes one after another. For a dump.
+  std::vector<NamedTensor> batch_of_step() const;
   // DivergedError where a parameter is not finite: it names the last step and the first such parameter. step() can't
   // see it before the next forward pass.
   void require_finite_parameters() const;
@@ -50,6 +63,8 @@ class Trainer {
 
   // Every later step's time goes there; null: nothing is measured. It must outlive them.
   void profile(Profile* profile) { profile_ = profile; }
+  // Looks into the later steps that it wants; null: nobody. It must outlive them.
+  void watch(StepWatcher* watcher) { watcher_ = watcher; }
 
   Model& model() { return *model_; }
   int64_t steps_done() const { return step_; }
@@ -76,18 +91,23 @@ class Trainer {
     State state;                  // after the last of them
     Readings readings;
   };
-  Sums accumulate_gradients(bool require_finite);
+  Sums accumulate_gradients(bool require_finite, StepWatcher* watcher = nullptr);
+  void update(StepReport& report, StepWatcher* watcher);
+  std::string explosion(const StepReport& report) const;
   double bytes_of_state(double copies) const;
   std::vector<NamedTensor> stored_state() const;
   State state_from(const Checkpoint& checkpoint, const std::string& path) const;
-  [[noreturn]] void report_divergence(double loss, double norm);
+  [[noreturn]] void report_divergence(const StepReport& report);
 
   Config config_;
   std::unique_ptr<Model> model_;
   const BatchSource& batches_;
   std::unique_ptr<Optimizer> optimizer_;
   Profile* profile_ = nullptr;
-  int64_t step_ = 0, tokens_ = 0, solved_step_ = -1;
+  StepWatcher* watcher_ = nullptr;
+  LossHistory history_;
+  StepReport failed_;  // the step that step() threw at
+  int64_t step_ = 0, tokens_ = 0, solved_step_ = -1, guarded_ = 0;
   BestLoss best_;
   State carried_;
 };
@@ -108,6 +128,7 @@ struct TrainingObserver {
   virtual void on_start(const Trainer&, int64_t /*first_step*/) {}
   virtual void on_step(const StepReport&) {}
   virtual std::optional<EvaluationSummary> evaluate(Trainer&) { return std::nullopt; }  // none: nothing to evaluate on
+  virtual void on_guard(int64_t /*step*/, const std::string& /*what*/) {}
   virtual void on_evaluation(int64_t /*step*/, const EvaluationSummary&, bool /*best*/) {}
   virtual void on_checkpoint(int64_t /*step*/, const std::string& /*path*/) {}
 };

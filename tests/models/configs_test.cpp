@@ -62,6 +62,19 @@ TEST_P(EveryConfig, Learns) {
 INSTANTIATE_TEST_SUITE_P(Configs, EveryConfig, testing::ValuesIn(names()),
                          [](const auto& info) { return info.param; });
 
+// One change each to a config above; that it learns there is said.
+TEST(InterventionConfigs, LoadAndStep) {
+  const OneBatch batches;
+  for (const std::string& name : names("interventions/")) {
+    SCOPED_TRACE(name);
+    Config config = load(name, {"schedule.warmup_steps=0"});
+    EXPECT_EQ("interventions/" + config.name, name);
+    config.model.d_model = std::min<int64_t>(config.model.d_model, 24);
+    Trainer trainer(config, make_model(config.model, kVocabulary, DType::f32), batches);
+    EXPECT_TRUE(std::isfinite(trainer.step().loss));
+  }
+}
+
 // A batch of the config's task at every step.
 class OneTaskBatch : public BatchSource {
  public:
