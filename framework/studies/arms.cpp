@@ -33,6 +33,13 @@ JsonValue sections_of(const JsonValue& set) {
   return tree;
 }
 
+// A null in a "set" takes the base's key away.
+void drop_nulls(JsonValue& tree) {
+  std::erase_if(tree.items, [](const JsonValue& item) { return item.is(Kind::null); });
+  for (JsonValue& item : tree.items)
+    if (item.is(Kind::object)) drop_nulls(item);
+}
+
 std::vector<Choice> choices_of(const AxisConfig& axis) {
   std::vector<Choice> list;
   for (const ArmConfig& arm : axis.arms) list.push_back({arm.name, sections_of(arm.set.tree)});
@@ -182,6 +189,7 @@ std::vector<Arm> arms_of(const StudyConfig& study, const Surroundings& around) {
     Arm arm;
     arm.name = choice.name, arm.tree = study.base.tree;
     merge(arm.tree, choice.changes);
+    drop_nulls(arm.tree);
     set_key(arm.tree, "seed", JsonValue(study.seeds[0]), study.source);
     read(arm, study, around);
     arms.push_back(std::move(arm));

@@ -157,7 +157,7 @@ void check(const StudyConfig& study) {
 
 void ArmConfig::fields(Fields& f) {
   f("name", name, "of the arm, in tables and claims");
-  f.section("set", set, "keys of the run: paths such as \"model.d_model\", or sections");
+  f.section("set", set, "keys of the run: paths such as \"model.d_model\", or sections; null takes a key of the base away");
 }
 
 void AxisConfig::fields(Fields& f) {

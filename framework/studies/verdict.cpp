@@ -109,7 +109,7 @@ double level_of(const Effect& e, const ClaimConfig& claim) {
   if (e.exact) return decides(0.5) ? 0 : 1;
   if (!decides(std::exp(high))) return 1;
   if (decides(std::exp(low))) return std::exp(low);
-  for (int i = 0; i < 24; ++i) {
+  for (int i = 0; i < 16; ++i) {
     const double middle = (low + high) / 2;
     (decides(std::exp(middle)) ? high : low) = middle;
   }

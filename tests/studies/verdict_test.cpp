@@ -30,7 +30,7 @@ Samples pairs(const std::vector<double>& a, const std::vector<double>& b, const 
 std::vector<double> normals(int64_t n, uint64_t seed, const char* purpose, double shift = 0) {
   const Random random(seed, purpose);
   std::vector<double> x;
-  for (int64_t i = 0; i < n; ++i) x.push_back(shift + statistics::normal_quantile(std::min(1 - 1e-12, random.uniform(uint64_t(i)) + 1e-12)));
+  for (int64_t i = 0; i < n; ++i) x.push_back(shift + random.normal(uint64_t(i)));
   return x;
 }
 

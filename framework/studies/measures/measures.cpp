@@ -8,6 +8,7 @@ std::shared_ptr<Measure> make_quality();
 std::shared_ptr<Measure> make_task();
 std::shared_ptr<Measure> make_size();
 std::shared_ptr<Measure> make_training();
+std::shared_ptr<Measure> make_threads();
 std::shared_ptr<Measure> make_decoding();
 std::shared_ptr<Measure> make_throughput();
 std::shared_ptr<Measure> make_reach();
@@ -19,6 +20,7 @@ const std::vector<MeasureKind>& measure_kinds() {
       {"task", "how well a trained model solves its task", make_task},
       {"size", "parameters, FLOPs, bytes of training and of the state", make_size},
       {"training", "time of a training step a token, against the length", make_training},
+      {"threads", "what a second thread gains a training step of one sequence: parallel over time or not", make_threads},
       {"decoding", "latency of a token at batch 1, against the context", make_decoding},
       {"throughput", "tokens a second of the largest batch whose states fit a budget of memory", make_throughput},
       {"reach", "how fast the gradient fades with the lag, before training", make_reach},
