@@ -14,5 +14,7 @@ JsonValue with_bases(JsonValue tree, const std::string& file);
 void merge(JsonValue& base, const JsonValue& over);
 // {"a": {"b": value}} of the path "a.b".
 JsonValue nested(const std::string& path, JsonValue value);
+// JSON Schema, draft-07, of a file of these keys; a section without keys of its own takes any.
+std::string json_schema(Options& options, const std::string& title);
 
 }  // namespace adder

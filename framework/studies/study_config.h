@@ -79,6 +79,8 @@ struct StudyConfig : Options {
 // Reads and checks all but the runs' configs (arms.h). UsageError with file, line and key.
 StudyConfig load_study(const std::string& path, bool full);
 StudyConfig read_study(JsonValue tree, const std::string& path, bool full);
+// JSON Schema of study files, for editors.
+std::string study_schema();
 // All of it as a tree that read_study() takes.
 JsonValue tree_of(const StudyConfig& study);
 
