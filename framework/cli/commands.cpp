@@ -9,6 +9,8 @@ Action declare_plan(CLI::App& app);
 Action declare_bench(CLI::App& app);
 Action declare_doctor(CLI::App& app);
 Action declare_check(CLI::App& app);
+Action declare_study(CLI::App& app);
+Action declare_report(CLI::App& app);
 Action declare_probe(CLI::App& app);
 Action declare_inspect(CLI::App& app);
 Action declare_trace(CLI::App& app);
@@ -26,6 +28,8 @@ const std::vector<Command>& commands() {
       {"bench", "each kernel's and model's speed beside what this machine can do", declare_bench},
       {"doctor", "what was built, what this machine has, and what is missing", declare_doctor},
       {"check", "measure what every model keeps: parallel == recurrent, gradients, same bits", declare_check},
+      {"study", "compare architectures: matched, seeded, timed, with intervals and a verdict a claim", declare_study},
+      {"report", "make a study's report again from what its runs left behind", declare_report},
       {"probe", "how far back gradients reach, where they vanish or explode, in words", declare_probe},
       {"inspect", "verify a checkpoint and show its tensors, config and origin", declare_inspect},
       {"trace", "everything that a model computes on one batch, as HDF5", declare_trace},

@@ -8,7 +8,6 @@
 #include "framework/data/tasks/task.h"
 
 namespace adder {
-namespace {
 
 // The text itself is read only where its characters or its shards make the vocabulary, and of any length.
 int64_t vocabulary_of(const Config& config) {
@@ -21,6 +20,8 @@ int64_t vocabulary_of(const Config& config) {
   if (!of_the_text && !config.data.is_generated()) return make_tokenizer(spec, {})->vocabulary();
   return load_text(config, 1).data.tokenizer->vocabulary();
 }
+
+namespace {
 
 int64_t vocabulary_or_advice(const Config& config) {
   try {

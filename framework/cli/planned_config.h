@@ -24,4 +24,7 @@ struct PlannedConfig {
 // Errors as training's; where the data that tell the vocabulary are not there, the message names --vocabulary.
 PlannedConfig load_planned(const PlannedOptions& options, const ModelFactory& factory);
 
+// Ids of the vocabulary as training would find it, but for weights to start from.
+int64_t vocabulary_of(const Config& config);
+
 }  // namespace adder

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "framework/config/config.h"
+#include "framework/config/tree.h"
 
 namespace adder {
 
@@ -83,9 +84,10 @@ class SchemaWriter : public Fields {
   void visit_section(const std::string& key, Options& child, const std::string& doc) override {
     properties.set(key, object_schema(child, doc));
   }
-  void visit_list(const std::string& key, const std::vector<Options*>&, const std::string& doc) override {
+  void visit_list(const std::string& key, const std::vector<Options*>& children, const std::string& doc) override {
     JsonValue schema = typed("array");
     schema.set("description", doc);
+    if (children.size() == 1) schema.set("items", object_schema(*children[0], ""));
     properties.set(key, schema);
   }
 };
@@ -95,7 +97,7 @@ JsonValue object_schema(Options& options, const std::string& doc) {
   options.fields(writer);
   JsonValue schema = typed("object");
   if (!doc.empty()) schema.set("description", doc);
-  schema.set("additionalProperties", false);
+  schema.set("additionalProperties", writer.properties.items.empty());
   schema.set("properties", writer.properties);
   return schema;
 }
@@ -302,6 +304,17 @@ std::string hybrid_text() {
 }
 
 }  // namespace
+
+std::string json_schema(Options& options, const std::string& title) {
+  JsonValue schema = JsonValue::object(), path = typed("string");
+  schema.set("$schema", "http://json-schema.org/draft-07/schema#");
+  schema.set("title", title);
+  const JsonValue root = object_schema(options, "");
+  for (const JsonValue& item : root.items) schema.set(item.key, item);
+  path.set("description", "the schema of this file, for editors; not read");
+  schema.find("properties")->set("$schema", path);
+  return dump(schema) + "\n";
+}
 
 std::string json_schema(const ModelFactory& factory) {
   Config config;

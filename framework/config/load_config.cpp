@@ -4,6 +4,7 @@
 
 #include "framework/config/counting_config.h"
 #include "framework/config/loading.h"
+#include "framework/config/tree.h"
 #include "framework/core/error.h"
 #include "kernels/device.h"
 
@@ -11,11 +12,8 @@ namespace adder {
 
 namespace fs = std::filesystem;
 
-namespace {
-
 using Kind = JsonValue::Kind;
 
-// Objects merge key by key; anything else replaces.
 void merge(JsonValue& base, const JsonValue& over) {
   for (const JsonValue& item : over.items) {
     JsonValue* present = base.find(item.key);
@@ -25,6 +23,23 @@ void merge(JsonValue& base, const JsonValue& over) {
       base.set(item.key, item);
   }
 }
+
+JsonValue nested(const std::string& path, JsonValue value) {
+  const Place place = value.place, key_place = value.key_place.line ? value.key_place : value.place;
+  for (size_t end = path.size();;) {
+    const size_t dot = path.rfind('.', end - 1);
+    const size_t start = dot == std::string::npos || end == 0 ? 0 : dot + 1;
+    JsonValue parent = JsonValue::object();
+    parent.set(path.substr(start, end - start), std::move(value)).key_place = key_place;
+    value = std::move(parent);
+    value.place = place;
+    if (start == 0) break;
+    end = dot;
+  }
+  return value;
+}
+
+namespace {
 
 JsonValue read_object(const std::string& text, const std::string& source) {
   JsonValue tree = parse_json(text, source);
@@ -100,15 +115,7 @@ JsonValue override_tree(const std::string& setting) {
     throw UsageError(source + ": " + path + " belongs into a file; it cannot be set here");
   JsonValue value = override_value(setting.substr(equals + 1), source);
   value.raw = setting.substr(equals + 1);
-  for (size_t end = path.size();;) {
-    const size_t dot = path.rfind('.', end - 1);
-    const size_t start = dot == std::string::npos ? 0 : dot + 1;
-    JsonValue parent = JsonValue::object();
-    parent.set(path.substr(start, end - start), std::move(value));
-    value = std::move(parent);
-    if (start == 0) break;
-    end = dot;
-  }
+  value = nested(path, std::move(value));
   stamp(value, source);
   return value;
 }
@@ -332,10 +339,16 @@ void check(const Config& c, Use use) {
 
 }  // namespace
 
+JsonValue with_bases(JsonValue tree, const std::string& file) { return with_bases(std::move(tree), std::vector{file}); }
+
 Config parse_config(const std::string& text, const std::string& shown_name,
                     const std::vector<std::string>& overrides, const ModelFactory& factory, Use use) {
-  JsonValue tree = with_bases(read_object(text, shown_name), {shown_name});
+  JsonValue tree = with_bases(read_object(text, shown_name), shown_name);
   for (const std::string& setting : overrides) merge(tree, override_tree(setting));
+  return read_config(std::move(tree), shown_name, factory, use);
+}
+
+Config read_config(JsonValue tree, const std::string& shown_name, const ModelFactory& factory, Use use) {
   Config config;
   config.source = shown_name;
   config.name = fs::path(shown_name).stem().string();

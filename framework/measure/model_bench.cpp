@@ -15,20 +15,22 @@ namespace {
 
 constexpr int64_t kDecoded = 16;  // tokens after a context, one of them not timed: the cache may have to move
 
-// The seconds of one token, the median over tokens that follow a context of `length` at most; it is read as one stretch.
-double decode_seconds(Model& model, int64_t length, double seconds) {
+}  // namespace
+
+double decode_seconds(Model& model, int64_t length, double seconds, int64_t batch) {
   using Clock = std::chrono::steady_clock;
   const kernels::FlushSubnormals flush;
-  const auto tokens = [&](int64_t count) {
-    const Batch batch = RandomTokens(model.vocabulary(), 1, count, model.features()).at(0);
-    return Tokens{batch.ids, {}, batch.features};
+  const auto tokens = [&](int64_t rows, int64_t count) {
+    const Batch drawn = RandomTokens(model.vocabulary(), rows, count, model.features()).at(0);
+    return Tokens{drawn.ids, {}, drawn.features};
   };
   Pass pass;
   State read;
   const int64_t decoded = std::min(kDecoded, std::max<int64_t>(1, length / 2));
-  if (length > decoded) model.forward(pass, tokens(length - decoded), read);
-  const State before = read.detach();
-  const Tokens token = tokens(1);
+  if (length > decoded) model.forward(pass, tokens(1, length - decoded), read);
+  State before = read.detach();
+  if (batch > 1 && length > decoded) before = before.rows(std::vector<int64_t>(size_t(batch), 0));
+  const Tokens token = tokens(batch, 1);
   std::vector<double> times;
   for (const auto start = Clock::now(); times.empty() || std::chrono::duration<double>(Clock::now() - start).count() < seconds;) {
     State at = before;
@@ -40,8 +42,6 @@ double decode_seconds(Model& model, int64_t length, double seconds) {
   }
   return median(std::move(times));
 }
-
-}  // namespace
 
 ModelSpeed measure_model(const Config& config, const ModelFactory& factory, int64_t vocabulary, const MachinePeak& peak,
                          double seconds) {

@@ -18,4 +18,8 @@ struct ModelSpeed {
 ModelSpeed measure_model(const Config& config, const ModelFactory& factory, int64_t vocabulary, const MachinePeak& peak,
                          double seconds);
 
+// The seconds of one token in each of `batch` equal rows, the median over tokens that follow a context of `length` at most;
+// it is read as one stretch, once for all rows.
+double decode_seconds(Model& model, int64_t length, double seconds, int64_t batch = 1);
+
 }  // namespace adder

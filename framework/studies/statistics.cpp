@@ -175,9 +175,15 @@ int64_t seeds_for_sign_flip(double alpha, int64_t tests) {
 int64_t seeds_to_decide(const std::vector<double>& d, double bound, double confidence) {
   constexpr int64_t kMost = 10'000;
   const double distance = std::abs(mean(d) - bound), spread = deviation(d);
-  for (int64_t n = 2; n <= kMost; ++n)
-    if (t_quantile((1 + confidence) / 2, double(n - 1)) * spread / std::sqrt(double(n)) < distance) return n;
-  return 0;
+  const auto decides = [&](int64_t n) { return t_quantile((1 + confidence) / 2, double(n - 1)) * spread / std::sqrt(double(n)) < distance; };
+  if (!decides(kMost)) return 0;
+  int64_t low = 2, high = kMost;  // an interval only narrows with n
+  while (low < high) {
+    const int64_t middle = (low + high) / 2;
+    if (decides(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
 
 }  // namespace adder::statistics

@@ -1,0 +1,79 @@
+#include "framework/cli/study_jobs.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <set>
+
+#include "framework/cli/output.h"
+#include "framework/cli/study_progress.h"
+#include "framework/cli/study_run.h"
+#include "framework/core/error.h"
+#include "framework/training/durable_file.h"
+
+namespace adder {
+namespace {
+
+using namespace studies;
+
+std::optional<JsonValue> result_of(const StudyJob& w, const ModelFactory& factory, const std::string& runs, StudyProgress& progress,
+                                   const std::function<bool()>& stop) {
+  if (w.job.kind != Job::Kind::run) return measured(w.job, w.study(), w.plan->arms, factory, stop);
+  const Config config = w.plan->arms[w.job.arms[0]].with_seed(w.job.seed, factory);
+  const double steps = double(config.training.steps);
+  return study_run(config, runs + "/" + w.job.folder, factory, stop, [&](const StepReport& r) { progress.at(double(r.step) / steps); });
+}
+
+// Whether another process holds the run's lock.
+bool is_taken(const std::string& folder) {
+  const Descriptor file(open((folder + "/lock").c_str(), O_RDWR | O_CLOEXEC));
+  return file.open() && flock(file.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+}
+
+// What became of it, in a word.
+std::string make(const StudyJob& w, const ModelFactory& factory, const std::string& runs, StudyProgress& progress, const std::function<bool()>& stop) {
+  if (state_of(w.job, runs) == JobState::finished) return "finished before";
+  const RunFolder folder(runs + "/" + w.job.folder);
+  folder.create();
+  try {
+    const RunLock lock(folder);
+    if (state_of(w.job, runs) == JobState::finished) return "finished elsewhere";
+    const auto result = result_of(w, factory, runs, progress, stop);
+    if (!result) return "stopped";
+    write_result(w.job, runs, *result);
+    const JsonValue* failed = result->find("failed");
+    return failed ? "FAILED: " + failed->string : "done";
+  } catch (const Error&) {
+    if (!is_taken(folder.path())) throw;
+    return "another process is at it";
+  }
+}
+
+}  // namespace
+
+std::vector<StudyJob> work_of(const StudySet& set) {
+  std::vector<StudyJob> work;
+  std::set<std::string> seen;
+  for (const bool timed : {false, true})
+    for (const StudyPlan& plan : set.plans)
+      for (const Job& job : plan.jobs)
+        if (job.timed() == timed && seen.insert(job.folder).second) work.push_back({int64_t(work.size()) + 1, &plan, job});
+  return work;
+}
+
+int run_here(const std::vector<StudyJob>& work, const ModelFactory& factory, const std::string& runs, bool quiet, const std::function<bool()>& stop) {
+  std::vector<Job> jobs;
+  for (const StudyJob& w : work) jobs.push_back(w.job);
+  StudyProgress progress(jobs, quiet);
+  for (const StudyJob& w : work) {
+    progress.begin(w.job);
+    const std::string how = make(w, factory, runs, progress, stop);
+    progress.end(w.job, how);
+    if (stop()) break;
+  }
+  return kOk;
+}
+
+}  // namespace adder

@@ -1,0 +1,17 @@
+// The runs of a study side by side: each a process of its own, `adder study … --run K`. What is timed runs alone, after the
+// others.
+#pragma once
+#include "framework/cli/study_jobs.h"
+
+namespace adder {
+
+struct ProcessOptions {
+  std::string file, folder;
+  bool full;
+  int jobs;
+  bool quiet;
+};
+// The exit code: the first that is not 0. `stop` is handed on to the processes, which save.
+int run_in_processes(const std::vector<StudyJob>& work, const ProcessOptions& options, const std::string& runs, const std::function<bool()>& stop);
+
+}  // namespace adder

@@ -1,0 +1,21 @@
+// A training run of a study: as adder train would do it, resumed where it broke off, and its result.
+#pragma once
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "framework/config/config.h"
+#include "framework/training/trainer.h"
+
+namespace adder {
+
+// The result once the run is done (studies/job.h); none where `stop` broke it off, which then is saved. A run that diverges
+// has a result too: "failed" says where.
+//   loss, tokens, split, windows    of the last step, a full pass over the test split, or validation where there is none;
+//                                   windows: the mean loss of each, for paired comparisons
+//   task                            solved, steps, accuracy@<length>
+//   curve                           [step, loss] of each evaluation on the validation split
+std::optional<JsonValue> study_run(const Config& config, const std::string& folder, const ModelFactory& factory,
+                                   const std::function<bool()>& stop, const std::function<void(const StepReport&)>& on_step);
+
+}  // namespace adder

@@ -1,0 +1,193 @@
+#include "framework/studies/findings.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace adder::studies {
+namespace {
+
+using Kind = JsonValue::Kind;
+
+double number_of(const JsonValue& v) {
+  if (v.is(Kind::integer)) return double(v.integer);
+  if (v.is(Kind::number)) return v.number;
+  return v.string == "inf" ? INFINITY : v.string == "-inf" ? -INFINITY : NAN;
+}
+
+void add(Sample& sample, int64_t key, double value) {
+  if (!std::isfinite(value)) {
+    ++sample.failed;
+    return;
+  }
+  sample.keys.push_back(key), sample.values.push_back(value);
+}
+
+void take_run(const StudyPlan& plan, const Job& job, const JsonValue& result, Findings& o) {
+  const Arm& arm = plan.arms[job.arms[0]];
+  if (const JsonValue* failed = result.find("failed")) o.failures.push_back(job.name + ": " + failed->string);
+  if (const JsonValue* split = result.find("split")) o.split = split->string;
+  if (const JsonValue* curve = result.find("curve")) {
+    if (!o.curves.contains(arm.name)) o.curves[arm.name] = JsonValue::array();
+    o.curves[arm.name].push(*curve);
+  }
+  for (const MeasureConfig& m : plan.study.measures) {
+    if (m.measure->when() != When::trained) continue;
+    const Values values = m.measure->of_run(result);
+    for (const std::string& name : m.measure->values(arm.config)) {
+      double value = NAN;
+      for (const auto& [found, x] : values)
+        if (found == name) value = x;
+      add(o.samples[m.name + "." + name][arm.name], job.seed, value);
+    }
+  }
+}
+
+void take_measurement(const StudyPlan& plan, const Job& job, const JsonValue& result, Findings& o) {
+  const JsonValue* arms = result.find("arms");
+  if (!arms) return;
+  for (const JsonValue& arm : arms->items)
+    for (const JsonValue& value : arm.items)
+      for (size_t i = 0; i < value.items.size(); ++i)
+        add(o.samples[plan.study.measures[job.measure].name + "." + value.key][arm.key], job.timed() ? int64_t(i) : job.seed,
+            number_of(value.items[i]));
+}
+
+// The mean loss of each window over an arm's seeds; empty where runs differ in their windows.
+std::vector<double> windows_of(const StudyPlan& plan, size_t arm, const std::map<std::string, JsonValue>& results) {
+  std::vector<double> mean;
+  int64_t runs = 0;
+  for (const Job& job : plan.jobs) {
+    if (job.kind != Job::Kind::run || job.arms[0] != arm || !results.contains(job.folder)) continue;
+    const JsonValue* windows = results.at(job.folder).find("windows");
+    if (!windows || (runs && windows->items.size() != mean.size())) return {};
+    mean.resize(windows->items.size(), 0);
+    for (size_t i = 0; i < mean.size(); ++i) mean[i] += number_of(windows->items[i]);
+    ++runs;
+  }
+  for (double& x : mean) x /= double(runs);
+  return mean;
+}
+
+// How sure a difference is of the text: blocks of at least 1,000 tokens, as neighbours are alike.
+void bootstrap_text(const StudyPlan& plan, const std::map<std::string, JsonValue>& results, Findings& o) {
+  for (const ClaimConfig& claim : plan.study.claims) {
+    if (claim.measure != "quality.loss" || !claim.paired()) continue;
+    std::vector<std::vector<double>> sides;
+    int64_t window = 1;
+    for (const std::string& arm : claim.arms)
+      for (size_t a = 0; a < plan.arms.size(); ++a)
+        if (plan.arms[a].name == arm) {
+          sides.push_back(windows_of(plan, a, results));
+          window = plan.arms[a].config.evaluation_window();
+        }
+    if (sides.size() != 2 || sides[0].empty() || sides[0].size() != sides[1].size()) continue;
+    for (size_t i = 0; i < sides[0].size(); ++i) sides[0][i] -= sides[1][i];
+    const int64_t block = std::max<int64_t>(1, (1000 + window - 1) / window);
+    o.text_intervals[claim.arms[0] + " minus " + claim.arms[1]] = statistics::block_bootstrap(sides[0], block, 0.95, 4000);
+  }
+}
+
+JsonValue numbers(const std::vector<double>& values) {
+  JsonValue list = JsonValue::array();
+  for (const double v : values) list.push(v);
+  return list;
+}
+
+JsonValue claim_json(const ClaimConfig& c, const Verdict& v) {
+  JsonValue j = JsonValue::object();
+  j.set("id", c.id), j.set("statement", c.statement), j.set("test", c.text()), j.set("verdict", name(v.answer));
+  j.set("effect", v.effect), j.set("low", v.low), j.set("high", v.high), j.set("confidence", v.confidence);
+  j.set("n", v.n), j.set("failed", v.failed), j.set("p", v.p), j.set("sign_flip_p", v.sign_flip), j.set("method", v.method);
+  if (!v.why.empty()) j.set("why", v.why);
+  if (v.needed) j.set("would_decide", v.needed);
+  j.set("each", numbers(v.each));
+  return j;
+}
+
+}  // namespace
+
+StudyPlan plan_of(const StudyConfig& study, const Surroundings& around) {
+  StudyPlan plan{study, arms_of(study, around), {}};
+  plan.jobs = jobs_of(plan.study, plan.arms, around);
+  return plan;
+}
+
+Findings findings_of(const StudyPlan& plan, const std::string& runs) {
+  Findings o;
+  std::map<std::string, JsonValue> results;
+  for (const Job& job : plan.jobs) {
+    if (state_of(job, runs) != JobState::finished) {
+      ++o.missing;
+      continue;
+    }
+    const JsonValue result = read_result(job, runs);
+    if (job.kind == Job::Kind::run) take_run(plan, job, result, o), results[job.folder] = result;
+    else take_measurement(plan, job, result, o);
+  }
+  for (const MeasureConfig& m : plan.study.measures)
+    for (const std::string& value : m.measure->values(plan.arms[0].config)) {
+      const std::string full = m.name + "." + value;
+      o.values.push_back(full), o.units[full] = m.measure->unit(value);
+      o.reading_of[full] = {m.measure->exact(value), m.measure->yes_or_no(value), m.measure->when() == When::timed};
+    }
+  for (const ClaimConfig& c : plan.study.claims) o.readings.push_back(o.reading_of[c.measure]);
+  o.verdicts = decide(plan.study.claims, o.readings, o.samples, plan.study.alpha);
+  bootstrap_text(plan, results, o);
+  return o;
+}
+
+JsonValue to_json(const StudyPlan& plan, const Findings& o) {
+  JsonValue j = JsonValue::object(), arms = JsonValue::array(), claims = JsonValue::array(), values = JsonValue::object();
+  j.set("study", plan.study.name), j.set("question", plan.study.question), j.set("form", plan.study.is_full ? "full" : "small");
+  j.set("missing", o.missing);
+  for (const Arm& arm : plan.arms) {
+    JsonValue a = JsonValue::object();
+    a.set("name", arm.name), a.set("parameters", arm.all_parameters), a.set("non_embedding_parameters", arm.parameters);
+    a.set("flops_a_token", arm.flops), a.set("state_bytes", arm.state_bytes);
+    if (!arm.note.empty()) a.set("matched", arm.note);
+    arms.push(std::move(a));
+  }
+  for (size_t i = 0; i < plan.study.claims.size(); ++i) claims.push(claim_json(plan.study.claims[i], o.verdicts[i]));
+  for (const std::string& value : o.values) {
+    const auto samples = o.samples.find(value);
+    if (samples == o.samples.end()) continue;
+    JsonValue by_arm = JsonValue::object();
+    for (const Arm& arm : plan.arms) {
+      const auto s = samples->second.find(arm.name);
+      if (s == samples->second.end()) continue;
+      const Summary summary = summary_of(s->second, o.reading_of.at(value));
+      JsonValue a = JsonValue::object();
+      a.set("mean", summary.mean), a.set("low", summary.low), a.set("high", summary.high), a.set("n", int64_t(s->second.values.size()));
+      a.set("deviation", statistics::deviation(s->second.values)), a.set("failed", s->second.failed), a.set("each", numbers(s->second.values));
+      by_arm.set(arm.name, std::move(a));
+    }
+    values.set(value, std::move(by_arm));
+  }
+  j.set("arms", std::move(arms)), j.set("claims", std::move(claims)), j.set("values", std::move(values));
+  JsonValue failures = JsonValue::array(), text = JsonValue::object();
+  for (const std::string& f : o.failures) failures.push(f);
+  for (const auto& [pair, i] : o.text_intervals) text.set(pair, numbers({i.low, i.high}));
+  j.set("failures", std::move(failures)), j.set("text_bootstrap", std::move(text));
+  return j;
+}
+
+std::string to_csv(const std::vector<StudyPlan>& plans, const std::vector<Findings>& all) {
+  const auto cell = [](const std::string& text) {
+    std::string quoted = "\"";
+    for (const char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
+    return quoted + "\"";
+  };
+  std::string csv = "study,value,unit,arm,seed_or_round,number\n";
+  for (size_t p = 0; p < plans.size(); ++p)
+    for (const std::string& value : all[p].values) {
+      const auto samples = all[p].samples.find(value);
+      if (samples == all[p].samples.end()) continue;
+      for (const auto& [arm, sample] : samples->second)
+        for (size_t i = 0; i < sample.values.size(); ++i)
+          csv += cell(plans[p].study.name) + "," + cell(value) + "," + cell(all[p].units.at(value)) + "," + cell(arm) + "," +
+                 std::to_string(sample.keys[i]) + "," + dump(JsonValue(sample.values[i])) + "\n";
+    }
+  return csv;
+}
+
+}  // namespace adder::studies

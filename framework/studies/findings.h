@@ -1,0 +1,35 @@
+// What a study found: the results of its jobs as samples, its claims as verdicts, and the same as JSON and CSV.
+#pragma once
+#include "framework/studies/job.h"
+#include "framework/studies/verdict.h"
+
+namespace adder::studies {
+
+// A study as it lies in a folder: its config, arms and jobs.
+struct StudyPlan {
+  StudyConfig study;
+  std::vector<Arm> arms;
+  std::vector<Job> jobs;
+};
+StudyPlan plan_of(const StudyConfig& study, const Surroundings& around);
+
+struct Findings {
+  Samples samples;
+  std::vector<Reading> readings;   // of the claims
+  std::vector<Verdict> verdicts;   // of the claims
+  std::map<std::string, Reading> reading_of;  // of each value
+  std::vector<std::string> values;            // "quality.loss", in the order of the measures
+  std::map<std::string, std::string> units;
+  int64_t missing = 0;             // jobs without a result
+  std::vector<std::string> failures;  // "rnn, seed 3: diverged at step 12 …"
+  std::string split;               // that losses are of: "test", "validation"; empty: of none
+  // The paired block bootstrap over the text of quality.loss, by "A minus B"; the seeds' mean, window by window.
+  std::map<std::string, statistics::Interval> text_intervals;
+  std::map<std::string, JsonValue> curves;  // arm -> list of runs, each [[step, loss], …]
+};
+Findings findings_of(const StudyPlan& plan, const std::string& runs);
+
+JsonValue to_json(const StudyPlan& plan, const Findings& outcome);
+std::string to_csv(const std::vector<StudyPlan>& plans, const std::vector<Findings>& all);
+
+}  // namespace adder::studies

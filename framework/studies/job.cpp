@@ -1,0 +1,134 @@
+#include "framework/studies/job.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "framework/core/error.h"
+#include "framework/data/hash.h"
+#include "framework/training/durable_file.h"
+
+namespace adder::studies {
+namespace {
+
+namespace fs = std::filesystem;
+
+// What of a config decides a run's numbers.
+std::string deciding(const Config& config) {
+  JsonValue tree = parse_json(to_json(config), "config");
+  for (const char* key : {"name", "device", "logging", "checkpoint"}) tree.erase(key);
+  return dump(tree, -1);
+}
+
+std::string hash_of(const std::string& text) { return hash_hex(text + "\nnumerics " + std::to_string(kNumerics)); }
+
+std::string result_path(const Job& job, const std::string& runs) { return runs + "/" + job.folder + "/result.json"; }
+
+void add_runs(const StudyConfig& study, const std::vector<Arm>& arms, const Surroundings& around, std::vector<Job>& jobs) {
+  for (const int64_t seed : study.seeds)  // seed by seed, so that a part of the runs already compares the arms
+    for (size_t a = 0; a < arms.size(); ++a) {
+      const Config config = arms[a].with_seed(seed, around.factory);
+      Job job{Job::Kind::run, arms[a].name + ", seed " + std::to_string(seed), "", {a}, seed};
+      job.folder = hash_of(deciding(config) + around.data_hash(config));
+      const TrainingConfig& t = config.training;
+      job.weight = 0.1 + 6 * double(t.steps * t.batch_size * t.context_length * t.accumulate) * double(arms[a].parameters) / 2e10;
+      jobs.push_back(std::move(job));
+    }
+}
+
+std::string options_of(const MeasureConfig& m) {
+  MeasureConfig copy = m;
+  return dump(write_fields(copy), -1);
+}
+
+}  // namespace
+
+std::vector<Job> jobs_of(const StudyConfig& study, const std::vector<Arm>& arms, const Surroundings& around) {
+  std::vector<Job> jobs;
+  const auto any = [&](When when) {
+    return std::any_of(study.measures.begin(), study.measures.end(), [&](const MeasureConfig& m) { return m.measure->when() == when; });
+  };
+  if (any(When::trained)) add_runs(study, arms, around, jobs);
+  for (size_t m = 0; m < study.measures.size(); ++m) {
+    const MeasureConfig& measure = study.measures[m];
+    if (measure.measure->when() != When::untrained) continue;
+    for (const int64_t seed : study.seeds)
+      for (size_t a = 0; a < arms.size(); ++a) {
+        Job job{Job::Kind::measurement, measure.name + " of " + arms[a].name + ", seed " + std::to_string(seed), "", {a}, seed, m, 0.5};
+        job.folder = hash_of(options_of(measure) + deciding(arms[a].with_seed(seed, around.factory)) + std::to_string(arms[a].vocabulary));
+        jobs.push_back(std::move(job));
+      }
+  }
+  for (size_t m = 0; m < study.measures.size(); ++m) {
+    const MeasureConfig& measure = study.measures[m];
+    if (measure.measure->when() != When::timed) continue;
+    Job job{Job::Kind::timing, measure.name + " of all arms in turn", "", {}, study.seeds[0], m, double(measure.measure->rounds()) * 0.5 * double(arms.size())};
+    std::string text = options_of(measure);
+    for (size_t a = 0; a < arms.size(); ++a) {
+      job.arms.push_back(a);
+      text += "\n" + arms[a].name + deciding(arms[a].config) + std::to_string(arms[a].vocabulary);
+    }
+    job.folder = hash_of(text);
+    jobs.push_back(std::move(job));
+  }
+  return jobs;
+}
+
+std::string name(JobState state) {
+  return state == JobState::finished ? "finished" : state == JobState::begun ? "begun" : "waiting";
+}
+
+JobState state_of(const Job& job, const std::string& runs) {
+  std::error_code error;
+  if (fs::exists(result_path(job, runs), error)) return JobState::finished;
+  return fs::exists(runs + "/" + job.folder, error) ? JobState::begun : JobState::waiting;
+}
+
+JsonValue read_result(const Job& job, const std::string& runs) {
+  const std::string path = result_path(job, runs);
+  JsonValue result;
+  try {
+    result = parse_json(read_text_file(path), path);
+  } catch (const UsageError& problem) {
+    throw UnreadableError(problem.what());
+  }
+  const JsonValue* folder = result.find("hash");
+  if (!folder || folder->string != job.folder)
+    throw UnreadableError(path + ": is not the result of " + job.name + " (hash " + job.folder + "); remove the folder, and it is made again");
+  return result;
+}
+
+void write_result(const Job& job, const std::string& runs, JsonValue result) {
+  JsonValue named = JsonValue::object();
+  named.set("job", job.name);
+  named.set("hash", job.folder);
+  for (const JsonValue& item : result.items) named.set(item.key, item);
+  write_durably(result_path(job, runs), dump(named) + "\n");
+}
+
+std::optional<JsonValue> measured(const Job& job, const StudyConfig& study, const std::vector<Arm>& arms, const ModelFactory& factory,
+                                 const std::function<bool()>& stop) {
+  const Measure& measure = *study.measures[job.measure].measure;
+  const int64_t rounds = measure.rounds();
+  std::vector<std::vector<Values>> values(job.arms.size());
+  for (int64_t round = 0; round < rounds; ++round)
+    for (size_t i = 0; i < job.arms.size(); ++i) {
+      if (stop()) return std::nullopt;
+      const Arm& arm = arms[job.arms[i]];
+      const Config config = job.timed() ? arm.config : arm.with_seed(job.seed, factory);
+      values[i].push_back(measure.of_model({config, arm.vocabulary, factory}));
+    }
+  JsonValue result = JsonValue::object(), by_arm = JsonValue::object();
+  for (size_t i = 0; i < job.arms.size(); ++i) {
+    JsonValue table = JsonValue::object();
+    for (size_t v = 0; v < values[i][0].size(); ++v) {
+      JsonValue list = JsonValue::array();
+      for (const Values& round : values[i]) list.push(round[v].second);
+      table.set(values[i][0][v].first, std::move(list));
+    }
+    by_arm.set(arms[job.arms[i]].name, std::move(table));
+  }
+  result.set("arms", std::move(by_arm));
+  return result;
+}
+
+}  // namespace adder::studies

@@ -1,0 +1,42 @@
+// What a study runs: a training run an arm and seed, a measurement an arm and seed, or a timed measurement of all arms in
+// turn. Each has a folder below runs/ whose name is the hash of what decides its numbers: the resolved config, the content
+// of its data, and kNumerics. Its result.json is written last, whole; a folder without one is unfinished.
+#pragma once
+#include <optional>
+
+#include "framework/studies/arms.h"
+
+namespace adder::studies {
+
+// Changes where the numbers of a run change: results of another value are not reused.
+inline constexpr int kNumerics = 1;
+
+struct Job {
+  enum class Kind { run, measurement, timing };
+  Kind kind = Kind::run;
+  std::string name;            // "mamba, seed 3"
+  std::string folder;          // its hash
+  std::vector<size_t> arms;    // one, or all of a timing
+  int64_t seed = 0;
+  size_t measure = 0;          // which of the study's; of a run: none
+  double weight = 1;           // seconds, to an order of magnitude: for the ETA
+
+  bool timed() const { return kind == Kind::timing; }
+};
+
+// All of a study's, in the order of --list: runs, measurements, timings.
+std::vector<Job> jobs_of(const StudyConfig& study, const std::vector<Arm>& arms, const Surroundings& around);
+
+enum class JobState { waiting, begun, finished };
+JobState state_of(const Job& job, const std::string& runs);
+std::string name(JobState state);
+
+// The result of a finished job. UnreadableError where it is damaged or another job's.
+JsonValue read_result(const Job& job, const std::string& runs);
+void write_result(const Job& job, const std::string& runs, JsonValue result);
+
+// Measures, and returns the result; none where `stop` gave up between two models. Not for Kind::run.
+std::optional<JsonValue> measured(const Job& job, const StudyConfig& study, const std::vector<Arm>& arms, const ModelFactory& factory,
+                                 const std::function<bool()>& stop);
+
+}  // namespace adder::studies

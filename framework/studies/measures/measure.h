@@ -1,0 +1,56 @@
+// A measure: what a study reads off a model. Each is a file here and its line in measures.cpp; its keys in a study's
+// config are its fields().
+#pragma once
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "framework/config/config.h"
+
+namespace adder::studies {
+
+using Values = std::vector<std::pair<std::string, double>>;
+
+// A fresh model, as an arm of a study has it.
+struct Subject {
+  const Config& config;  // of one seed
+  int64_t vocabulary;
+  const ModelFactory& factory;
+  std::unique_ptr<Model> model(DType dtype) const {
+    return factory.make(config.model, vocabulary, uint64_t(config.seed), dtype);
+  }
+};
+
+enum class When {
+  trained,    // read from the result of each run: of_run()
+  untrained,  // of_model(), once an arm and seed
+  timed       // of_model(), the arms in turn, round after round, while nothing else runs
+};
+
+class Measure : public Options {
+ public:
+  virtual When when() const = 0;
+  // The names of what it gives, "loss"; which of them there are may depend on the arm's config.
+  virtual std::vector<std::string> values(const Config& config) const = 0;
+  virtual std::string unit(const std::string& value) const = 0;
+  virtual Values of_run(const JsonValue& /*result*/) const { return {}; }  // result.json of a run (job.h)
+  virtual Values of_model(const Subject&) const { return {}; }
+  virtual int64_t rounds() const { return 1; }                         // of a timed measure
+  virtual bool exact(const std::string& /*value*/) const { return false; }   // one value decides: no seed changes it
+  virtual bool yes_or_no(const std::string& /*value*/) const { return false; }  // 0 or 1 a run
+  // UsageError where an arm can't be measured so; `where` begins the message.
+  virtual void check(const Config& /*arm*/, const std::string& /*where*/) const {}
+};
+
+struct MeasureKind {
+  std::string name, doc;
+  std::function<std::shared_ptr<Measure>()> make;
+};
+const std::vector<MeasureKind>& measure_kinds();
+
+// The slope of log y on log x by least squares: the exponent of y ~ x^slope.
+double fitted_exponent(const std::vector<double>& x, const std::vector<double>& y);
+
+}  // namespace adder::studies

@@ -1,0 +1,24 @@
+// loss: nats a token over the whole test split (the validation split where there is no other), after the last step.
+#include "framework/studies/measures/measure.h"
+
+namespace adder::studies {
+namespace {
+
+class Quality : public Measure {
+ public:
+  When when() const override { return When::trained; }
+  std::vector<std::string> values(const Config&) const override { return {"loss"}; }
+  std::string unit(const std::string&) const override { return "nats a token"; }
+  void fields(Fields&) override {}
+  Values of_run(const JsonValue& result) const override {
+    const JsonValue* loss = result.find("loss");
+    if (!loss) return {};
+    return {{"loss", loss->number}};
+  }
+};
+
+}  // namespace
+
+std::shared_ptr<Measure> make_quality() { return std::make_shared<Quality>(); }
+
+}  // namespace adder::studies

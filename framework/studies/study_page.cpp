@@ -1,0 +1,250 @@
+#include "framework/studies/study_page.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "framework/studies/study_folder.h"
+
+namespace adder::studies {
+namespace {
+
+using report::Tone;
+
+std::vector<std::string> arm_names(const StudySet& set) {
+  std::vector<std::string> names;
+  for (const StudyPlan& plan : set.plans)
+    for (const Arm& arm : plan.arms)
+      if (std::find(names.begin(), names.end(), arm.name) == names.end()) names.push_back(arm.name);
+  return names;
+}
+
+Tone tone_of(Answer answer) {
+  return answer == Answer::supported ? Tone::good : answer == Answer::refuted ? Tone::bad : Tone::open;
+}
+
+std::string counted(int64_t n, const std::string& word) { return std::to_string(n) + " " + word + (n == 1 ? "" : "s"); }
+
+// ---- the first screen -------------------------------------------------------------------------------------
+
+void first_screen(report::Page& page, const StudySet& set, const std::vector<Findings>& all) {
+  std::map<Answer, int64_t> count;
+  int64_t claims = 0, missing = 0;
+  const ClaimConfig* only = nullptr;
+  const Verdict* verdict = nullptr;
+  for (size_t p = 0; p < all.size(); ++p) {
+    missing += all[p].missing;
+    for (size_t i = 0; i < all[p].verdicts.size(); ++i)
+      ++claims, ++count[all[p].verdicts[i].answer], only = &set.plans[p].study.claims[i], verdict = &all[p].verdicts[i];
+  }
+  const std::string unfinished = missing ? counted(missing, "run") + " missing: this is a part. " : "";
+  const std::string form = unfinished + (set.full ? "The full form." : "The small form: short runs, small models; --full is the one to quote.");
+  if (claims == 1)
+    page.verdict(tone_of(verdict->answer), name(verdict->answer) + ": " + only->statement, only->text() + ": " + shown_effect(*verdict),
+                 "n = " + std::to_string(verdict->n) + (verdict->why.empty() ? "" : "; " + verdict->why) + ". " + form);
+  else if (claims > 1)
+    page.verdict(missing || count[Answer::undecided] ? Tone::open : Tone::plain,
+                 counted(count[Answer::supported], "claim") + " supported, " + std::to_string(count[Answer::refuted]) + " refuted, " +
+                     std::to_string(count[Answer::undecided]) + " undecided",
+                 "of " + std::to_string(claims), form);
+  else
+    page.verdict(Tone::plain, "no claim was stated", "what was measured follows", form);
+}
+
+std::vector<std::string> doubts(const StudySet& set, const std::vector<Findings>& all) {
+  std::vector<std::string> list;
+  const auto add = [&](const std::string& text) {
+    if (std::find(list.begin(), list.end(), text) == list.end()) list.push_back(text);
+  };
+  for (const auto& [tone, text] : checklist(set, all))
+    if (tone == Tone::bad) add(text);
+  for (const StudyPlan& plan : set.plans)
+    for (const std::string& doubt : plan.study.doubts) add(doubt);
+  return list;
+}
+
+void claims_table(report::Page& page, const StudySet& set, const std::vector<Findings>& all) {
+  report::Table table{{"claim", "verdict", "tested as", "effect [interval]", "n", "p", "remarks"}, {}, 3};
+  for (size_t p = 0; p < all.size(); ++p)
+    for (size_t i = 0; i < all[p].verdicts.size(); ++i) {
+      const ClaimConfig& c = set.plans[p].study.claims[i];
+      const Verdict& v = all[p].verdicts[i];
+      std::string remarks = v.why;
+      if (v.needed > v.n) remarks += "; about " + std::to_string(v.needed) + " would decide";
+      table.rows.push_back({c.statement, name(v.answer), c.text(), shown_effect(v), std::to_string(v.n), std::isnan(v.p) ? "" : shown_number(v.p), remarks});
+    }
+  if (!table.rows.empty())
+    page.table(table, "Each interval at the level that Holm's procedure leaves the claim among those of its study; p is the level at which it would just decide.");
+}
+
+// ---- what was measured ------------------------------------------------------------------------------------
+
+std::string cell(const Findings& f, const std::string& value, const std::string& arm) {
+  const auto samples = f.samples.find(value);
+  if (samples == f.samples.end() || !samples->second.contains(arm)) return "";
+  const Sample& sample = samples->second.at(arm);
+  if (sample.values.empty()) return sample.failed ? "none of " + std::to_string(sample.failed) : "";
+  const Reading& reading = f.reading_of.at(value);
+  const Summary s = summary_of(sample, reading);
+  std::string text = shown_number(s.mean);
+  if (reading.yes_or_no) return std::to_string(std::count(sample.values.begin(), sample.values.end(), 1.0)) + " of " + std::to_string(sample.values.size());
+  if (s.low != s.high && std::isfinite(s.low)) text += " [" + shown_number(s.low) + ", " + shown_number(s.high) + "]";
+  return text + (sample.failed ? ", " + std::to_string(sample.failed) + " without" : "");
+}
+
+void property_table(report::Page& page, const StudySet& set, const std::vector<Findings>& all) {
+  const std::vector<std::string> arms = arm_names(set);
+  report::Table table{{"study", "property", "unit"}, {}, 3};
+  table.heads.insert(table.heads.end(), arms.begin(), arms.end());
+  for (size_t p = 0; p < all.size(); ++p)
+    for (const std::string& value : all[p].values) {
+      std::vector<std::string> row = {set.plans[p].study.name, value, all[p].units.at(value)};
+      for (const std::string& arm : arms) row.push_back(cell(all[p], value, arm));
+      table.rows.push_back(std::move(row));
+    }
+  page.heading("Every property measured");
+  page.table(table, "Means with 95 % intervals: Student's t over seeds or rounds; k of n; ranges where no seed draws.");
+}
+
+// "seconds" of "training.seconds@128", and 128.
+bool split_at(const std::string& value, std::string& base, double& x) {
+  const size_t at = value.find('@');
+  if (at == std::string::npos) return false;
+  base = value.substr(0, at), x = std::stod(value.substr(at + 1));
+  return true;
+}
+
+// One chart for each "value@x" family.
+void curves(report::Page& page, const StudyPlan& plan, const Findings& f, const report::Palette& palette) {
+  std::vector<std::string> bases;
+  std::string base;
+  double x = 0;
+  for (const std::string& value : f.values)
+    if (split_at(value, base, x) && std::find(bases.begin(), bases.end(), base) == bases.end()) bases.push_back(base);
+  std::vector<report::Figure> figures;
+  for (const std::string& family : bases) {
+    const bool share = family.ends_with("accuracy");
+    report::LineChart chart{family + " against length", "Means; the band is the 95 % interval over seeds or rounds.", {"tokens", true}, {"", !share}, {}};
+    for (const Arm& arm : plan.arms) {
+      report::Series line{arm.name, {}, {}};
+      line.markers = true;
+      for (const std::string& value : f.values) {
+        const auto samples = f.samples.find(value);
+        if (!split_at(value, base, x) || base != family || samples == f.samples.end() || !samples->second.contains(arm.name)) continue;
+        const Summary s = summary_of(samples->second.at(arm.name), f.reading_of.at(value));
+        line.x.push_back(x), line.y.push_back(s.mean), line.low.push_back(s.low), line.high.push_back(s.high);
+        chart.y.label = f.units.at(value);
+      }
+      if (line.x.size() > 1) chart.series.push_back(std::move(line));
+    }
+    if (!chart.series.empty()) figures.push_back(draw(chart, palette));
+  }
+  if (!figures.empty()) page.figures(figures);
+}
+
+void learning_curves(report::Page& page, const StudyPlan& plan, const Findings& f, const report::Palette& palette) {
+  report::LineChart chart{"Loss while training", "On the validation split (of a task: held-out examples); the first seed of each arm bold, the others faint.",
+                          {"step"}, {"nats a token"}, {}};
+  for (const Arm& arm : plan.arms) {
+    const auto runs = f.curves.find(arm.name);
+    if (runs == f.curves.end()) continue;
+    for (size_t r = 0; r < runs->second.items.size(); ++r) {
+      report::Series line{arm.name, {}, {}};
+      line.faint = r > 0;
+      for (const JsonValue& point : runs->second.items[r].items)
+        line.x.push_back(double(point.items[0].integer)), line.y.push_back(point.items[1].is(JsonValue::Kind::integer) ? double(point.items[1].integer) : point.items[1].number);
+      if (line.x.size() > 1) chart.series.push_back(std::move(line));
+    }
+  }
+  if (!chart.series.empty()) page.figure(draw(chart, palette));
+}
+
+// Each value that no family holds, its arms side by side, with every seed.
+void intervals(report::Page& page, const StudyPlan& plan, const Findings& f) {
+  std::vector<report::Figure> figures;
+  for (const std::string& value : f.values) {
+    if (value.find('@') != std::string::npos || !f.samples.contains(value)) continue;
+    report::IntervalChart chart{value, "Mean, 95 % interval, and each seed or round.", {f.units.at(value)}, {}};
+    for (const Arm& arm : plan.arms) {
+      const auto sample = f.samples.at(value).find(arm.name);
+      if (sample == f.samples.at(value).end()) continue;
+      const Summary s = summary_of(sample->second, f.reading_of.at(value));
+      chart.rows.push_back({arm.name, s.mean, s.low, s.high, sample->second.values, sample->second.values.empty()});
+    }
+    if (!chart.rows.empty()) figures.push_back(draw(chart));
+  }
+  if (!figures.empty()) page.figures(figures);
+}
+
+void arms_table(report::Page& page, const StudyPlan& plan) {
+  report::Table table{{"arm", "parameters", "outside embedding and head", "FLOPs a training token", "state bytes", "matched by"}, {}, 1};
+  for (const Arm& arm : plan.arms)
+    table.rows.push_back({arm.name, std::to_string(arm.all_parameters), std::to_string(arm.parameters), shown_number(arm.flops),
+                          shown_number(arm.state_bytes), arm.note});
+  page.table(table, "The arms. State: of one sequence after a training context.");
+}
+
+// The spread of an arm over seeds alone: no smaller difference means anything.
+void noise_floor(report::Page& page, const StudyPlan& plan, const Findings& f) {
+  const auto samples = f.samples.find("quality.loss");
+  if (samples == f.samples.end()) return;
+  report::Table table{{"arm", "seeds", "mean", "standard deviation over seeds"}, {}, 1};
+  for (const Arm& arm : plan.arms)
+    if (const auto s = samples->second.find(arm.name); s != samples->second.end() && !s->second.values.empty())
+      table.rows.push_back({arm.name, std::to_string(s->second.values.size()), shown_number(statistics::mean(s->second.values)),
+                            shown_number(statistics::deviation(s->second.values))});
+  page.table(table, "The noise floor of the loss: the same arm with other seeds.");
+  for (const auto& [pair, i] : f.text_intervals)
+    page.paragraph("The text itself: " + pair + " lies in [" + shown_number(i.low) + ", " + shown_number(i.high) +
+                   "] (95 %, paired block bootstrap over the scored windows, blocks of at least 1,000 tokens, means over seeds).");
+}
+
+void study_part(report::Page& page, const StudyPlan& plan, const Findings& f, const report::Palette& palette, bool only) {
+  if (!only) page.heading(plan.study.name + ": " + plan.study.question);
+  arms_table(page, plan);
+  noise_floor(page, plan, f);
+  curves(page, plan, f, palette);
+  learning_curves(page, plan, f, palette);
+  intervals(page, plan, f);
+  if (!f.failures.empty()) page.points(f.failures);
+}
+
+}  // namespace
+
+std::string shown_number(double x) {
+  if (std::isnan(x)) return "?";
+  if (std::isinf(x)) return x > 0 ? "∞" : "-∞";
+  char text[40];
+  std::snprintf(text, sizeof text, "%.4g", x);
+  return text;
+}
+
+std::string shown_effect(const Verdict& v) { return shown_number(v.effect) + " [" + shown_number(v.low) + ", " + shown_number(v.high) + "]"; }
+
+std::string shown_claim(const ClaimConfig& c, const Verdict& v) {
+  std::string line = c.id + ": " + c.text() + ": " + shown_effect(v) + ", n = " + std::to_string(v.n);
+  if (!v.why.empty()) line += "; " + v.why;
+  if (v.needed > v.n) line += "; about " + std::to_string(v.needed) + " would decide";
+  return line;
+}
+
+report::Page study_page(const StudySet& set, const std::vector<Findings>& all) {
+  const report::Palette palette(arm_names(set));
+  report::Page page(set.question.empty() ? set.name : set.question, "adder study " + set.name, palette);
+  first_screen(page, set, all);
+  const std::vector<std::string> reasons = doubts(set, all);
+  if (!reasons.empty()) page.paragraph("Reasons not to believe it:"), page.points(reasons);
+  claims_table(page, set, all);
+  property_table(page, set, all);
+  page.heading("What a reviewer would ask");
+  page.checklist(checklist(set, all));
+  page.heading("Figures");
+  page.toggles();
+  for (size_t p = 0; p < all.size(); ++p) study_part(page, set.plans[p], all[p], palette, all.size() == 1);
+  page.heading("Where the numbers come from");
+  page.paragraph("Each run's folder below runs/ is named by the hash of its resolved config, its data and the program's numerics; results.json has every number here, results.csv each seed's, hashes.json the files behind them.");
+  page.command("adder study --verify " + std::string("DIR"));
+  return page;
+}
+
+}  // namespace adder::studies

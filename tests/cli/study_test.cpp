@@ -1,0 +1,150 @@
+// adder study, from a file to its report: what it refuses, what it makes, and that a study broken off ends as any other.
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <chrono>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "tests/support/command_line.h"
+
+namespace adder {
+namespace {
+
+using namespace testing_cli;
+using nlohmann::json;
+
+std::string base(int steps) {
+  return R"("base": {
+    "data": {"train": "text.txt", "tokenizer": "char", "test_fraction": 0.1},
+    "model": {"n_layers": 1, "d_model": 8},
+    "training": {"steps": )" + std::to_string(steps) + R"(, "batch_size": 2, "context_length": 16},
+    "evaluation": {"every": 0}, "checkpoint": {"every": 2}, "logging": {"every": 1}})";
+}
+
+const char kArms[] = R"("axes": [{"name": "architecture", "arms": [
+    {"name": "mamba", "set": {"model.architecture": "mamba", "model.d_state": 4}},
+    {"name": "rnn", "set": {"model": {"architecture": "rnn"}}}]}])";
+
+std::string study(int steps, const std::string& more) {
+  return "{\n  // a study of a moment\n  " + base(steps) + ",\n  " + kArms + ",\n  \"seeds\": [1, 2],\n  " + more + "\n}\n";
+}
+
+const char kMeasures[] = R"("question": "Which is better?", "measures": [{"name": "quality"}, {"name": "size", "contexts": [4, 8]}, {"name": "equality", "length": 6}],
+  "claims": [
+    {"id": "quality", "statement": "A is no worse", "measure": "quality.loss", "arms": ["mamba", "rnn"], "relation": "at_most", "bound": 0.02},
+    {"id": "equal", "statement": "recurrent = parallel", "measure": "equality.difference", "arms": ["mamba"], "relation": "at_most", "bound": 1e-4},
+    {"id": "state", "statement": "a state of one size", "measure": "size.state_exponent", "arms": ["mamba"], "relation": "within", "band": [-0.01, 0.01]}])";
+
+void expect_refused(const std::string& text, const std::vector<std::string>& words, const std::vector<std::string>& options = {}) {
+  const Workspace work;
+  write_tiny_run(work);
+  work.write("s.json", text);
+  std::vector<std::string> command = {"study", "s.json", "--out", "o"};
+  command.insert(command.end(), options.begin(), options.end());
+  const Ran ran = work.run(command);
+  EXPECT_EQ(ran.code, 2) << ran.err;
+  EXPECT_EQ(ran.out, "");
+  for (const std::string& word : words) EXPECT_TRUE(has(ran.err, word));
+  EXPECT_FALSE(work.exists("o")) << "nothing is written";
+}
+
+TEST(CliStudy, FromAFileToAReport) {
+  const Workspace work;
+  write_tiny_run(work);
+  work.write("s.json", study(4, kMeasures));
+  const Ran listed = work.run({"study", "s.json", "--out", "o", "--list"});
+  EXPECT_EQ(listed.code, 0) << listed.err;
+  EXPECT_TRUE(has(listed.out, "mamba, seed 1"));
+  EXPECT_TRUE(has(listed.out, "waiting"));
+  EXPECT_FALSE(work.exists("o"));
+  EXPECT_EQ(work.run({"study", "s.json", "--out", "o", "--run", "1"}).code, 0);
+  EXPECT_FALSE(work.exists("o/report.html"));
+  const Ran ran = work.run({"study", "s.json", "--out", "o"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_TRUE(has(ran.err, "mamba, seed 1  finished before"));
+  for (const char* said : {"quality", "undecided", "equal", "supported", "o/report.html"}) EXPECT_TRUE(has(ran.out, said));
+  const json results = json::parse(work.read("o/results.json"));
+  const json& s = results["studies"][0];
+  EXPECT_EQ(s["missing"], 0);
+  EXPECT_EQ(s["claims"][1]["verdict"], "supported");
+  EXPECT_EQ(s["claims"][2]["verdict"], "supported");
+  EXPECT_EQ(s["claims"][0]["verdict"], "undecided") << "two seeds decide nothing";
+  EXPECT_EQ(s["values"]["quality.loss"]["rnn"]["each"].size(), 2u);
+  const std::string page = work.read("o/report.html");
+  for (const char* said : {"Which is better?", "2 claims supported", "undecided", "losses are of the test split"}) EXPECT_TRUE(has(page, said));
+  EXPECT_EQ(work.run({"study", "--verify", "o"}).code, 0);
+  EXPECT_EQ(work.run({"report", "o"}).code, 0);
+  EXPECT_EQ(work.read("o/report.html"), page);
+  EXPECT_EQ(work.run({"study", "s.json", "--out", "p", "--jobs", "2"}).code, 0);
+  EXPECT_EQ(work.read("p/results.json"), work.read("o/results.json"));
+  std::filesystem::remove(work.file("text.txt"));
+  EXPECT_EQ(work.run({"study", "--verify", "o"}).code, 0) << "the text is not needed";
+}
+
+TEST(CliStudy, VerifyNamesWhatChanged) {
+  const Workspace work;
+  write_tiny_run(work);
+  work.write("s.json", study(2, R"("measures": [{"name": "quality"}])"));
+  ASSERT_EQ(work.run({"study", "s.json", "--out", "o"}).code, 0);
+  const std::string hashes = work.read("o/hashes.json");
+  const std::string run = json::parse(hashes).items().begin().key();
+  const std::string path = "o/runs/" + run + "/metrics.jsonl";
+  work.write(path, work.read(path) + " ");
+  const Ran ran = work.run({"study", "--verify", "o"});
+  EXPECT_EQ(ran.code, 5);
+  EXPECT_TRUE(has(ran.err, run + "/metrics.jsonl"));
+}
+
+TEST(CliStudy, KilledAndStartedAgainItReportsTheSame) {
+  const Workspace work;
+  write_tiny_run(work);
+  std::string text = study(60, R"("measures": [{"name": "quality"}])");
+  text.replace(text.find("\"every\": 2"), 10, "\"every\": 20");
+  work.write("s.json", text);
+  ASSERT_EQ(work.run({"study", "s.json", "--out", "whole"}).code, 0);
+  for (const int signal : {SIGKILL, SIGINT}) {
+    const pid_t child = work.start({"study", "s.json", "--out", "broken"});
+    std::this_thread::sleep_for(std::chrono::milliseconds(60));
+    kill(child, signal);
+    work.finish(child);
+  }
+  ASSERT_EQ(work.run({"study", "s.json", "--out", "broken"}).code, 0);
+  for (const char* file : {"study.json", "results.json", "results.csv", "report.html"})
+    EXPECT_EQ(work.read(std::string("broken/") + file), work.read(std::string("whole/") + file)) << file;
+}
+
+TEST(CliStudy, WidthsAreSolvedForAndPrinted) {
+  const Workspace work;
+  write_tiny_run(work);
+  const char kMatched[] = R"("measures": [{"name": "size"}], "match": {"what": "parameters", "reference": "mamba", "tolerance": 0.1})";
+  work.write("s.json", study(2, kMatched));
+  const Ran ran = work.run({"study", "s.json", "--out", "o"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_TRUE(has(ran.err, "rnn: model.d_model "));
+  EXPECT_TRUE(has(ran.err, "solved for"));
+  const json arms = json::parse(work.read("o/results.json"))["studies"][0]["arms"];
+  EXPECT_NEAR(arms[1]["non_embedding_parameters"].get<double>(), arms[0]["non_embedding_parameters"].get<double>(),
+              0.1 * arms[0]["non_embedding_parameters"].get<double>());
+  expect_refused(study(2, R"("measures": [{"name": "size"}], "match": {"what": "parameters", "reference": "mamba", "tolerance": 0.0001})"),
+                 {"match: rnn can't be matched", "% off"});
+}
+
+TEST(CliStudy, RefusesBeforeTheFirstRun) {
+  expect_refused(study(2, R"("measures": [{"name": "qualitty"}])"), {"s.json:12:25: measures: unknown measure \"qualitty\"", "did you mean \"quality\""});
+  expect_refused(study(2, R"("mesures": [])"), {"s.json:12:3: unknown key mesures", "measures"});
+  expect_refused("{" + base(2) + R"(, "axes": [{"name": "width", "key": "model.d_modle", "values": [8]}], "measures": [{"name": "size"}]})",
+                 {"unknown key model.d_modle", "d_model"});
+  expect_refused(study(2, R"("measures": [{"name": "quality"}], "seeds": [3, 4, 3])"), {"seeds is given twice"});
+  expect_refused("{" + base(2) + "," + kArms + R"(, "measures": [{"name": "quality"}], "seeds": [3, 4, 3]})", {"3 is given twice"});
+  const std::string claim = R"("measures": [{"name": "quality"}], "claims": [{"id": "x", "statement": "x", "measure": "quality.loss", "relation": "at_most", "arms": )";
+  expect_refused(study(2, claim + R"(["mamba", "gru"]}])"), {"claims: x: there is no arm \"gru\"; arms: mamba, rnn"});
+  expect_refused(study(2, claim + R"(["mamba", "rnn"]}])"), {"2 seeds can't decide", "needs 6"}, {"--full"});
+  expect_refused(study(2, R"("measures": [{"name": "size"}], "claims": [{"id": "x", "statement": "x", "measure": "size.weight", "relation": "at_most", "arms": ["rnn"]}])"),
+                 {"there is no value \"size.weight\"", "size.parameters"});
+  expect_refused(study(2, R"("measures": [{"name": "task"}])"), {"needs a base with data.task"});
+}
+
+}  // namespace
+}  // namespace adder
