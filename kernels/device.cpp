@@ -2,8 +2,6 @@
 
 #include <sys/mman.h>
 
-#include <sys/mman.h>
-
 #include <cstdint>
 #include <cstdlib>
 #include <mutex>
@@ -14,6 +12,17 @@ namespace kernels {
 namespace {
 constexpr size_t kLine = 64, kHugePage = 2 << 20;
 constexpr size_t kSmall = kHugePage / 8;  // what is left over at a page's end is never more
+#ifdef ADDER_ASAN
+constexpr bool kSharing = false;  // each buffer by itself, so that the sanitizer sees its bounds
+#else
+constexpr bool kSharing = true;
+#endif
+
+void* aligned(size_t alignment, size_t bytes) {
+  void* memory = nullptr;
+  if (posix_memalign(&memory, alignment, bytes)) throw std::bad_alloc();
+  return memory;
+}
 
 // A page that small buffers are taken out of, one after the other; it goes when the last of them does. Its first line is
 // this header, so none of them begins where the page does.
@@ -21,7 +30,7 @@ class SharedPage {
  public:
   static void* take(size_t bytes) {
     const std::lock_guard lock(mutex_);
-    const size_t size = (bytes + kLine - 1) / kLine * kLine;
+    const size_t size = (bytes / kLine + 1) * kLine;  // of none, too: no two begin at one place
     if (!open_ || open_->used_ + size > kHugePage) renew();
     char* memory = reinterpret_cast<char*>(open_) + open_->used_;
     open_->used_ += size;
@@ -38,8 +47,7 @@ class SharedPage {
 
  private:
   static void renew() {
-    void* memory = std::aligned_alloc(kHugePage, kHugePage);
-    if (!memory) throw std::bad_alloc();
+    void* memory = aligned(kHugePage, kHugePage);
     madvise(memory, kHugePage, MADV_HUGEPAGE);
     if (open_ && open_->buffers_ == 0) std::free(open_);
     open_ = new (memory) SharedPage;
@@ -59,14 +67,11 @@ const char* name(Device device) { return device == Device::cpu ? "cpu" : "cuda";
 bool available(Device device) { return device == Device::cpu; }
 
 // Buffers lie in pages of 2 MB: of the time of a training step, 2 to 8 % went into the page tables of 4 KB pages. Large ones
-// begin at such a page, small ones share one; the sanitizer has each by itself, to see its bounds.
+// begin at such a page, small ones share one.
 void* allocate(Device device, size_t bytes) {
   require_cpu(device);
-#ifndef ADDER_ASAN
-  if (bytes <= kSmall) return SharedPage::take(bytes);
-#endif
-  void* memory = std::aligned_alloc(kHugePage, (bytes + kLine - 1) / kLine * kLine);
-  if (!memory) throw std::bad_alloc();
+  if (kSharing && bytes <= kSmall) return SharedPage::take(bytes);
+  void* memory = aligned(bytes <= kSmall ? kLine : kHugePage, bytes);
   madvise(memory, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);  // a wish: refused, the pages stay small
   return memory;
 }
@@ -74,8 +79,8 @@ void* allocate(Device device, size_t bytes) {
 void release(Device device, void* memory) {
   require_cpu(device);
   SharedPage* page = SharedPage::of(memory);
-  if (page == memory) std::free(memory);
-  else page->give_back();
+  if (kSharing && page != memory) page->give_back();
+  else std::free(memory);
 }
 
 }  // namespace kernels
