@@ -263,10 +263,10 @@ TEST(LanguageModel, NamesThePlaceWhereNumbersStopBeingFinite) {
     return text;
   };
   const auto ends_in = [](const std::string& text, const std::string& end) { return text.ends_with(end); };
-  EXPECT_PRED2(ends_in, failure("embedding.weight"), "op embedding in embedding");
-  EXPECT_PRED2(ends_in, failure("blocks.1.norm.weight"), "op rms_norm in blocks.1.norm");
-  EXPECT_PRED2(ends_in, failure("blocks.1.mixer.D"), "op selective_scan in blocks.1.mixer");
-  EXPECT_PRED2(ends_in, failure("norm.weight"), "op rms_norm in norm");
+  EXPECT_PRED2(ends_in, failure("embedding.weight"), "op embedding in embedding, whose parameter embedding.weight is not finite itself");
+  EXPECT_PRED2(ends_in, failure("blocks.1.norm.weight"), "op rms_norm in blocks.1.norm, whose parameter blocks.1.norm.weight is not finite itself");
+  EXPECT_PRED2(ends_in, failure("blocks.1.mixer.D"), "op selective_scan in blocks.1.mixer, whose parameter blocks.1.mixer.D is not finite itself");
+  EXPECT_PRED2(ends_in, failure("norm.weight"), "op rms_norm in norm, whose parameter norm.weight is not finite itself");
 }
 
 TEST(LanguageModel, RefusesAForeignState) {

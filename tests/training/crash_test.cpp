@@ -56,9 +56,11 @@ std::vector<std::string> metrics(const Workspace& work, const std::string& run) 
   std::vector<std::string> lines;
   std::istringstream text(work.read(run + "/metrics.jsonl"));
   for (std::string line; std::getline(text, line);) {
-    auto object = nlohmann::json::parse(line);
-    object.erase("seconds");
-    lines.push_back(object.dump());
+    const auto object = nlohmann::json::parse(line);
+    std::string kept;
+    for (const auto& [key, value] : object.items())
+      if (key.find("seconds") == std::string::npos) kept += key + "=" + value.dump() + " ";
+    lines.push_back(kept);
   }
   return lines;
 }
