@@ -104,7 +104,7 @@ DumpStory explain_dump(const std::string& path, const ModelFactory& factory) {
     story.findings = lab::health_findings(step, report.loss, chance, report.health);
   } catch (const DivergedError& problem) {
     story.findings = lab::health_findings(step, std::nan(""), chance, health.seen());
-    story.findings.insert(story.findings.begin(), {"step " + std::to_string(step), lab::Verdict::exploding, problem.what()});
+    story.findings.insert(story.findings.begin(), {"the step", lab::Verdict::exploding, problem.what()});
   }
   return story;
 }

@@ -51,6 +51,9 @@ TEST(CliProbe, ItsFilesSayTheSame) {
   ASSERT_EQ(result["stream"]["embed"].size(), 20u);
   ASSERT_EQ(result["lyapunov"].size(), 2u);
   EXPECT_EQ(result["lyapunov"][0]["exponents"].size(), 2u);
+  EXPECT_EQ(result["total"]["layers.1"].size(), 20u);
+  EXPECT_EQ(result["long_jacobian"].size(), 2u * 5) << "two blocks over 1, 2, 4, 8 and 16 steps";
+  EXPECT_EQ(work.entries(), (std::vector<std::string>{"p", "text.txt", "tiny.json"}));
   EXPECT_TRUE(has(work.read("p/q/report.html"), result["verdict"].get<std::string>()));
   const Tensor stream = Hdf5File::open(work.file("p/q/probe.h5")).read("/stream");
   const double mean = std::log10((std::pow(10, stream.item(7)) + std::pow(10, stream.item(20 + 7))) / 2);
@@ -77,6 +80,28 @@ TEST(CliProbe, ARunAndItsCheckpoint) {
   EXPECT_TRUE(has(run["model"], "step-00000002.h5 (step 2)"));
   EXPECT_EQ(run["stream"], of("run/checkpoints/step-00000002.h5")["stream"]);
   EXPECT_NE(run["stream"], untrained["stream"]);
+}
+
+TEST(CliProbe, SeveralAreComparedOnOneAxis) {
+  const Workspace work;
+  write_tiny_run(work, 2);
+  ASSERT_EQ(work.run({"train", "tiny.json", "--out", "run"}).code, 0);
+  const std::vector<std::string> sizes = {"--length", "16", "--probes", "1", "--exponents", "1"};
+  std::vector<std::string> command = {"tiny.json", "run", "--out", "both"};
+  command.insert(command.end(), sizes.begin(), sizes.end());
+  const json result = result_of(work, command);
+  std::vector<std::string> alone = {"run"};
+  alone.insert(alone.end(), sizes.begin(), sizes.end());
+  EXPECT_EQ(result["run"], result_of(work, alone));
+  const Hdf5File file = Hdf5File::open(work.file("both/probe.h5"));
+  EXPECT_EQ(file.read("/embedding").shape(), (Shape{2, 16}));
+  EXPECT_EQ(file.read("/embedding").item(16 + 5), result["run"]["stream"]["embed"][5].get<double>());
+  EXPECT_TRUE(work.exists("both/tiny/probe.json") && work.exists("both/run/report.html"));
+  EXPECT_TRUE(has(work.read("both/report.html"), "keeps the largest share of its gradient over 15 tokens"));
+  work.write("longer.json", tiny_config(2));
+  command = {"tiny.json", "longer.json"};
+  command.insert(command.end(), sizes.begin(), sizes.end());
+  EXPECT_EQ(result_of(work, command).size(), 2u);
 }
 
 TEST(CliProbe, ATasksExamplesAndRandomTokens) {

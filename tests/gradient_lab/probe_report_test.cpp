@@ -40,6 +40,8 @@ TEST(ProbeFile, HoldsWhatWasMeasuredOnNamedAxes) {
     EXPECT_EQ(bits(file.read("/state")), bits(p.profile.state));
     EXPECT_EQ(file.read("/lyapunov/blocks.1/exponents").item(1), p.spectra[1].lyapunov.exponents[1]);
     EXPECT_EQ(file.read("/lag").item(17), 17);
+    EXPECT_EQ(bits(file.read("/total/adjoint")), bits(p.total.norms));
+    EXPECT_EQ(file.read("/long_jacobian/blocks.0/sigma_max").item(4), p.products[0].norms[4].sigma[0]);
     EXPECT_EQ(file.string_attribute("/", "command"), kSubject.command);
     EXPECT_EQ(file.double_attribute("/", "memory_length"), p.profile.memory.xi());
     EXPECT_EQ(file.string_attribute("/lyapunov/blocks.0", "method"), "QR");
@@ -48,6 +50,8 @@ TEST(ProbeFile, HoldsWhatWasMeasuredOnNamedAxes) {
   EXPECT_EQ(axis_of(file, "/stream", "/place"), 0);
   EXPECT_EQ(axis_of(file, "/stream", "/probe"), 1);
   EXPECT_EQ(axis_of(file, "/state", "/lag"), 2);
+  EXPECT_EQ(axis_of(file, "/total/adjoint", "/total/time"), 1);
+  EXPECT_EQ(axis_of(file, "/long_jacobian/blocks.1/stable_rank", "/long_jacobian/blocks.1/lag"), 0);
   EXPECT_EQ(axis_of(file, "/lyapunov/blocks.0/batches", "/lyapunov/blocks.0/exponent"), 1);
   H5Fclose(file);
 }
@@ -67,7 +71,8 @@ TEST(ProbePage, SaysWhatWasFound) {
     write_probe_page(path, p, kSubject);
     const std::string html = read_text_file(path);
     for (const std::string& said : {headline(p.findings), std::string("lstm: &lt;reach&gt;"), kSubject.command,
-                                    std::string("b &amp; c"), std::string("The residual stream, by depth and lag")})
+                                    std::string("b &amp; c"), std::string("The residual stream, by depth and lag"),
+                                    std::string("The gradient of the whole loss, by layer and time")})
       EXPECT_NE(html.find(said), std::string::npos) << said;
     EXPECT_EQ(html.find("Lyapunov exponents") != std::string::npos, !p.spectra.empty());
     EXPECT_EQ(html.find("://"), std::string::npos) << "it asks the network for nothing";

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "framework/training/checkpoint.h"
+#include "framework/training/loss_history.h"
 #include "tests/support/metrics.h"
 
 namespace adder {
@@ -37,6 +38,20 @@ void expect_same_end(const Workspace& work, const std::string& one, const std::s
   EXPECT_TRUE(same(a.model, b.model));
   EXPECT_TRUE(same(a.optimizer[0].second, b.optimizer[0].second));
   EXPECT_TRUE(same(a.history, b.history));
+}
+
+TEST(LossHistory, ASpikeStandsAboveTheLastLosses) {
+  LossHistory history;
+  for (int i = 0; i < 15; ++i) history.add(2 + 0.1 * (i % 3), false);
+  EXPECT_EQ(history.spike(100), 0) << "too few to judge by";
+  for (int i = 15; i < 300; ++i) history.add(2 + 0.1 * (i % 3), i % 4 == 0);
+  EXPECT_NEAR(history.spike(2.1 + 10 * 0.14826), 10, 1e-9) << "median 2.1, median distance 0.1";
+  EXPECT_LT(history.spike(1), 0);
+  EXPECT_EQ(history.clip_fraction(), 0.25);
+  LossHistory again;
+  again.restore(history.stored());
+  EXPECT_EQ(again.spike(3), history.spike(3));
+  EXPECT_EQ(again.stored()[0].value.size(), 128);
 }
 
 TEST(Guard, StopLeavesADumpThatProbeExplains) {
