@@ -82,7 +82,7 @@ std::vector<std::pair<Tone, std::string>> checklist(const StudySet& set, const s
     }
     if (measures(plan, "training")) add(long_enough(plan));
     if (measures(plan, "throughput")) add({Tone::good, "throughput is told apart from latency, at a stated budget of memory"});
-    if (all[p].missing) add({Tone::bad, std::to_string(all[p].missing) + " runs are missing"});
+    if (all[p].missing) add({Tone::bad, "runs are missing"});
     if (!all[p].failures.empty()) add({Tone::bad, std::to_string(all[p].failures.size()) + " runs failed"});
   }
   items.emplace_back(Tone::good, "no checkpoint was chosen by the split that is reported: the last step counts");
