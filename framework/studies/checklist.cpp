@@ -46,7 +46,9 @@ Item enough_seeds(const StudyPlan& plan) {
 }
 
 Item rates_tuned(const StudyPlan& plan) {
-  const bool swept = std::any_of(plan.study.axes.begin(), plan.study.axes.end(), [](const AxisConfig& a) { return a.key == "optimizer.learning_rate"; });
+  const auto edge = std::find_if(plan.arms.begin(), plan.arms.end(), [](const Arm& a) { return a.at_edge; });
+  if (edge != plan.arms.end()) return {Tone::bad, "the best learning rate of " + edge->name + " lies at the edge of the sweep: a wider one may find a better"};
+  const bool swept = plan.study.sweep.given() || std::any_of(plan.study.axes.begin(), plan.study.axes.end(), [](const AxisConfig& a) { return a.key == "optimizer.learning_rate"; });
   return {swept ? Tone::good : Tone::bad, swept ? "every arm was run at the same grid of learning rates" : "the learning rate was not swept for each arm"};
 }
 

@@ -216,6 +216,21 @@ void noise_floor(report::Page& page, const StudyPlan& plan, const Findings& f) {
                    "] (95 %, paired block bootstrap over the scored windows, blocks of at least 1,000 tokens, means over seeds).");
 }
 
+void sweep_chart(report::Page& page, const StudyPlan& plan, const Findings& f, const report::Palette& palette) {
+  report::LineChart chart{"The sweep of " + plan.study.sweep.key, "Loss on the validation split at the end of each trial, mean over its seeds; where a trial failed there is no point.",
+                          {plan.study.sweep.key, true}, {"nats a token"}, {}};
+  for (const Arm& arm : plan.arms) {
+    const auto trials = f.trials.find(arm.name);
+    if (trials == f.trials.end()) continue;
+    report::Series line{arm.name, {}, {}};
+    line.markers = true;
+    for (const auto& [value, sample] : trials->second)
+      if (!sample.failed) line.x.push_back(value), line.y.push_back(statistics::mean(sample.values));
+    if (!line.x.empty()) chart.series.push_back(std::move(line));
+  }
+  if (!chart.series.empty()) page.figure(draw(chart, palette));
+}
+
 void study_part(report::Page& page, const StudyPlan& plan, const Findings& f, const report::Palette& palette, bool only) {
   if (!only) page.heading(plan.study.name + ": " + plan.study.question);
   arms_table(page, plan);
@@ -226,6 +241,7 @@ void study_part(report::Page& page, const StudyPlan& plan, const Findings& f, co
     add_rows(table, plan, f, arms, false);
     page.table(table, kMeans);
   }
+  sweep_chart(page, plan, f, palette);
   noise_floor(page, plan, f);
   curves(page, plan, f, palette);
   learning_curves(page, plan, f, palette);
