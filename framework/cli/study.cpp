@@ -35,8 +35,6 @@ std::string hash_of_data(const Config& config) {
   return data_hash(load_text(config, config.training.context_length).data);
 }
 
-std::string out_of(const StudyOptions& o, const StudySet& set) { return o.out.empty() ? "studies/" + set.name : o.out; }
-
 void print_list(const std::vector<StudyJob>& work, const std::string& runs) {
   std::vector<std::vector<std::string>> rows;
   for (const StudyJob& w : work) rows.push_back({std::to_string(w.number), w.study().name, w.job.name, w.job.folder, name(state_of(w.job, runs))});
@@ -68,40 +66,60 @@ int verify_command(const StudyOptions& o, const ModelFactory& factory) {
   return problems.empty() ? kOk : kCheckFailed;
 }
 
+// Those of its runs that are asked for.
+int run_some(const StudyOptions& o, const StudySet& set, const ModelFactory& factory, const std::function<bool()>& stop) {
+  std::vector<StudyJob> work = work_of(set);
+  if (o.run < 0 || o.run > int64_t(work.size())) throw UsageError("--run is " + std::to_string(o.run) + ", expected 1 to " + std::to_string(work.size()) + " (--list shows them)");
+  std::erase_if(work, [&](const StudyJob& w) {
+    return (o.run && w.number != o.run) || (w.study().name + ": " + w.job.name).find(o.only) == std::string::npos;
+  });
+  if (work.empty()) throw UsageError("--only " + shell_quoted(o.only) + ": no run has that in its name (--list shows them)");
+  const std::string runs = runs_folder(set.folder);
+  return o.jobs > 1 ? run_in_processes(work, {o.file, set.folder, o.full, o.jobs, o.quiet}, runs, stop) : run_here(work, factory, runs, o.quiet, stop);
+}
+
+int report_of(const StudyOptions& o, const StudySet& set) {
+  const std::vector<Findings> all = write_report(set, set.folder);
+  int64_t missing = 0;
+  for (const Findings& f : all) missing += f.missing;
+  if (missing) warn(std::to_string(missing) + " runs are missing, other processes may be at them; the report is of the rest. Run the command again when they are done");
+  if (o.json) print(read_text_file(set.folder + "/results.json"));
+  else print_verdicts(set, all, set.folder);
+  return kOk;
+}
+
 int study_command(const StudyOptions& o, const ModelFactory& factory) {
   o.compute.apply();
   if (!o.verify.empty()) return verify_command(o, factory);
   if (o.file.empty()) throw UsageError("the study's file is missing; give one, such as configs/claims/all.json, or --verify DIR");
   if (o.jobs < 1) throw UsageError("--jobs is " + std::to_string(o.jobs) + ", expected at least 1");
   const Surroundings around(factory, vocabulary_of, hash_of_data);
-  const StudySet set = load_set(o.file, o.full, around);
-  const std::string folder = out_of(o, set), runs = runs_folder(folder);
-  std::vector<StudyJob> work = work_of(set);
-  if (o.list) return print_list(work, runs), int(kOk);
-  if (o.run < 0 || o.run > int64_t(work.size())) throw UsageError("--run is " + std::to_string(o.run) + ", expected 1 to " + std::to_string(work.size()) + " (--list shows them)");
-  const bool part = o.run || !o.only.empty();
-  std::erase_if(work, [&](const StudyJob& w) {
-    return (o.run && w.number != o.run) || (w.study().name + ": " + w.job.name).find(o.only) == std::string::npos;
-  });
-  if (work.empty()) throw UsageError("--only " + shell_quoted(o.only) + ": no run has that in its name (--list shows them)");
-  write_study(set, folder);
+  StudySet set = load_set(o.file, o.full, around, o.out);
+  if (o.list) {
+    print_list(work_of(set), runs_folder(set.folder));
+    if (set.sweeping()) note("the runs that follow from the sweeps are listed when those are done");
+    return kOk;
+  }
+  write_study(set, set.folder);
   if (!o.quiet) print_arms(set);
   const Interruption interruption(true);
   const auto stop = [&] { return interruption.requested(); };
-  const int code = o.jobs > 1 ? run_in_processes(work, {o.file, folder, o.full, o.jobs, o.quiet}, runs, stop)
-                              : run_here(work, factory, runs, o.quiet, stop);
-  if (interruption.requested()) {
-    note("stopped; what is done is saved. To go on:\n  adder study " + shell_quoted(o.file) + " --out " + shell_quoted(folder) + (o.full ? " --full" : ""));
+  bool again = true;
+  int code = kOk;
+  while (again && code == kOk && !stop()) {
+    code = run_some(o, set, factory, stop);
+    again = set.sweeping() && !o.run && o.only.empty();
+    if (!again || stop()) break;
+    set = load_set(o.file, o.full, around, o.out);
+    if (set.sweeping()) throw Error("the sweep's trials are not all there, other processes may be at them; run the command again when they are done");
+    write_study(set, set.folder);
+    if (!o.quiet) print_arms(set);
+  }
+  if (stop()) {
+    note("stopped; what is done is saved. To go on:\n  adder study " + shell_quoted(o.file) + " --out " + shell_quoted(set.folder) + (o.full ? " --full" : ""));
     return interruption.exit_code();
   }
-  if (code != kOk || part) return code;
-  const std::vector<Findings> all = write_report(set, folder);
-  int64_t missing = 0;
-  for (const Findings& f : all) missing += f.missing;
-  if (missing) warn(std::to_string(missing) + " runs are missing, other processes may be at them; the report is of the rest. Run the command again when they are done");
-  if (o.json) print(read_text_file(folder + "/results.json"));
-  else print_verdicts(set, all, folder);
-  return kOk;
+  return code != kOk || o.run || !o.only.empty() ? code : report_of(o, set);
 }
 
 }  // namespace

@@ -20,8 +20,8 @@ using namespace studies;
 
 std::optional<JsonValue> result_of(const StudyJob& w, const ModelFactory& factory, const std::string& runs, StudyProgress& progress,
                                    const std::function<bool()>& stop) {
-  if (w.job.kind != Job::Kind::run) return measured(w.job, w.study(), w.plan->arms, factory, stop);
-  const Config config = w.plan->arms[w.job.arms[0]].with_seed(w.job.seed, factory);
+  if (!w.job.trains()) return measured(w.job, w.study(), w.plan->arms, factory, stop);
+  const Config config = config_of(w.job, w.study(), w.plan->arms, factory);
   const double steps = double(config.training.steps);
   return study_run(config, runs + "/" + w.job.folder, factory, stop, [&](const StepReport& r) { progress.at(double(r.step) / steps); });
 }
@@ -56,10 +56,11 @@ std::string make(const StudyJob& w, const ModelFactory& factory, const std::stri
 std::vector<StudyJob> work_of(const StudySet& set) {
   std::vector<StudyJob> work;
   std::set<std::string> seen;
-  for (const bool timed : {false, true})
+  const auto turn = [](const Job& job) { return job.kind == Job::Kind::sweep ? 0 : job.timed() ? 2 : 1; };
+  for (const int now : {0, 1, 2})
     for (const StudyPlan& plan : set.plans)
       for (const Job& job : plan.jobs)
-        if (job.timed() == timed && seen.insert(job.folder).second) work.push_back({int64_t(work.size()) + 1, &plan, job});
+        if (turn(job) == now && seen.insert(job.folder).second) work.push_back({int64_t(work.size()) + 1, &plan, job});
   return work;
 }
 

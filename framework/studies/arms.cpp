@@ -153,6 +153,16 @@ void check_measures(const StudyConfig& study, const std::vector<Arm>& arms) {
     }
 }
 
+// A sweep chooses by the validation split, which must be there.
+void check_sweep(const StudyConfig& study, const std::vector<Arm>& arms) {
+  if (!study.sweep.given()) return;
+  for (const Arm& arm : arms) {
+    const DataConfig& d = arm.config.data;
+    if (!d.task.given() && !d.is_generated() && d.validation.empty() && d.validation_fraction == 0)
+      throw UsageError(study.source + ": sweep: there is no validation split to choose by; set data.validation_fraction");
+  }
+}
+
 void check_claims(const StudyConfig& study, const std::vector<Arm>& arms) {
   for (const ClaimConfig& claim : study.claims) {
     const std::string where = claim.place.text() + ": claims: " + claim.id + ": ";
@@ -175,6 +185,12 @@ void check_claims(const StudyConfig& study, const std::vector<Arm>& arms) {
 
 }  // namespace
 
+Arm Arm::with_key(const std::string& path, JsonValue value) const {
+  Arm changed = *this;
+  set_key(changed.tree, path, std::move(value), config.source);
+  return changed;
+}
+
 Config Arm::with_seed(int64_t seed, const ModelFactory& factory) const {
   JsonValue seeded = tree;
   set_key(seeded, "seed", JsonValue(seed), config.source);
@@ -196,6 +212,7 @@ std::vector<Arm> arms_of(const StudyConfig& study, const Surroundings& around) {
   }
   match(arms, study, around);
   check_measures(study, arms);
+  check_sweep(study, arms);
   check_claims(study, arms);
   return arms;
 }

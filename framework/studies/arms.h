@@ -40,7 +40,9 @@ struct Arm {
   double state_bytes = 0;     // of one sequence after a training context
   std::string note;           // "model.d_model 116 solved for"
   bool counts = false;
+  bool at_edge = false;       // the value that its sweep chose is the least or the largest tried
 
+  Arm with_key(const std::string& path, JsonValue value) const;  // the tree alone changes
   Config with_seed(int64_t seed, const ModelFactory& factory) const;
 };
 

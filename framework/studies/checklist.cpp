@@ -46,7 +46,9 @@ Item enough_seeds(const StudyPlan& plan) {
 }
 
 Item rates_tuned(const StudyPlan& plan) {
-  const bool swept = std::any_of(plan.study.axes.begin(), plan.study.axes.end(), [](const AxisConfig& a) { return a.key == "optimizer.learning_rate"; });
+  const auto edge = std::find_if(plan.arms.begin(), plan.arms.end(), [](const Arm& a) { return a.at_edge; });
+  if (edge != plan.arms.end()) return {Tone::bad, "the best learning rate of " + edge->name + " lies at the edge of the sweep: a wider one may find a better"};
+  const bool swept = plan.study.sweep.given() || std::any_of(plan.study.axes.begin(), plan.study.axes.end(), [](const AxisConfig& a) { return a.key == "optimizer.learning_rate"; });
   return {swept ? Tone::good : Tone::bad, swept ? "every arm was run at the same grid of learning rates" : "the learning rate was not swept for each arm"};
 }
 
@@ -82,7 +84,7 @@ std::vector<std::pair<Tone, std::string>> checklist(const StudySet& set, const s
     }
     if (measures(plan, "training")) add(long_enough(plan));
     if (measures(plan, "throughput")) add({Tone::good, "throughput is told apart from latency, at a stated budget of memory"});
-    if (all[p].missing) add({Tone::bad, std::to_string(all[p].missing) + " runs are missing"});
+    if (all[p].missing) add({Tone::bad, "runs are missing"});
     if (!all[p].failures.empty()) add({Tone::bad, std::to_string(all[p].failures.size()) + " runs failed"});
   }
   items.emplace_back(Tone::good, "no checkpoint was chosen by the split that is reported: the last step counts");

@@ -52,6 +52,36 @@ void take_measurement(const StudyPlan& plan, const Job& job, const JsonValue& re
             number_of(value.items[i]));
 }
 
+// The last loss on the validation split; NaN where the run failed.
+double validation_loss(const JsonValue& result) {
+  const JsonValue* curve = result.find("curve");
+  return curve && !curve->items.empty() ? number_of(curve->items.back().items[1]) : NAN;
+}
+
+void take_trial(const StudyPlan& plan, const Job& job, const JsonValue& result, Findings& f) {
+  add(f.trials[plan.arms[job.arms[0]].name][job.value], job.seed, validation_loss(result));
+}
+
+// Each arm takes the value of its sweep whose mean loss is lowest; one with which a trial failed is none.
+void choose(StudyPlan& plan, const std::string& runs, const ModelFactory& factory) {
+  if (!plan.study.sweep.given()) return;
+  Findings trials;
+  for (const Job& job : plan.jobs) take_trial(plan, job, read_result(job, runs), trials);
+  for (Arm& arm : plan.arms) {
+    if (arm.counts) continue;
+    const std::vector<double>& values = plan.study.sweep.values;
+    double best = values[0], least = INFINITY;
+    for (const auto& [value, sample] : trials.trials[arm.name])
+      if (!sample.failed && statistics::mean(sample.values) < least) best = value, least = statistics::mean(sample.values);
+    // The trials' jobs set the key themselves: that it stands in the tree changes no trial's hash.
+    arm = arm.with_key(plan.study.sweep.key, JsonValue(best));
+    arm.config = arm.with_seed(plan.study.seeds[0], factory);
+    arm.at_edge = values.size() > 1 && (best == values.front() || best == values.back());
+    arm.note += (arm.note.empty() ? "" : "; ") + plan.study.sweep.key + " " + dump(JsonValue(best)) + " of " + std::to_string(values.size()) +
+                " tried" + (arm.at_edge ? ", at the edge of the sweep" : "");
+  }
+}
+
 // The mean loss of each window over an arm's seeds; empty where runs differ in their windows.
 std::vector<double> windows_of(const StudyPlan& plan, size_t arm, const std::map<std::string, JsonValue>& results) {
   std::vector<double> mean;
@@ -106,9 +136,13 @@ JsonValue claim_json(const ClaimConfig& c, const Verdict& v) {
 
 }  // namespace
 
-StudyPlan plan_of(const StudyConfig& study, const Surroundings& around) {
+StudyPlan plan_of(const StudyConfig& study, const Surroundings& around, const std::string& runs) {
   StudyPlan plan{study, arms_of(study, around), {}};
-  plan.jobs = jobs_of(plan.study, plan.arms, around);
+  plan.jobs = sweep_of(plan.study, plan.arms, around);
+  plan.sweeping = std::any_of(plan.jobs.begin(), plan.jobs.end(), [&](const Job& j) { return state_of(j, runs) != JobState::finished; });
+  if (plan.sweeping) return plan;
+  choose(plan, runs, around.factory);
+  for (Job& job : jobs_of(plan.study, plan.arms, around)) plan.jobs.push_back(std::move(job));
   return plan;
 }
 
@@ -122,6 +156,7 @@ Findings findings_of(const StudyPlan& plan, const std::string& runs) {
     }
     const JsonValue result = read_result(job, runs);
     if (job.kind == Job::Kind::run) take_run(plan, job, result, o), results[job.folder] = result;
+    else if (job.kind == Job::Kind::sweep) take_trial(plan, job, result, o);
     else take_measurement(plan, job, result, o);
   }
   for (const MeasureConfig& m : plan.study.measures)
@@ -164,6 +199,19 @@ JsonValue to_json(const StudyPlan& plan, const Findings& o) {
     values.set(value, std::move(by_arm));
   }
   j.set("arms", std::move(arms)), j.set("claims", std::move(claims)), j.set("values", std::move(values));
+  if (plan.study.sweep.given()) {
+    JsonValue sweep = JsonValue::object();
+    for (const auto& [arm, values] : o.trials) {
+      JsonValue list = JsonValue::array();
+      for (const auto& [value, sample] : values) {
+        JsonValue trial = JsonValue::object();
+        trial.set("value", value), trial.set("validation_loss", numbers(sample.values)), trial.set("failed", sample.failed);
+        list.push(std::move(trial));
+      }
+      sweep.set(arm, std::move(list));
+    }
+    j.set("sweep", std::move(sweep));
+  }
   JsonValue failures = JsonValue::array(), text = JsonValue::object();
   for (const std::string& f : o.failures) failures.push(f);
   for (const auto& [pair, i] : o.text_intervals) text.set(pair, numbers({i.low, i.high}));

@@ -9,9 +9,11 @@ namespace adder::studies {
 struct StudyPlan {
   StudyConfig study;
   std::vector<Arm> arms;
-  std::vector<Job> jobs;
+  std::vector<Job> jobs;  // where a sweep is not done yet, its trials alone
+  bool sweeping = false;
 };
-StudyPlan plan_of(const StudyConfig& study, const Surroundings& around);
+// A sweep's choice is read from `runs`, the folder of the results.
+StudyPlan plan_of(const StudyConfig& study, const Surroundings& around, const std::string& runs);
 
 struct Findings {
   Samples samples;
@@ -25,6 +27,7 @@ struct Findings {
   std::string split;               // that losses are of: "test", "validation"; empty: of none
   // The paired block bootstrap over the text of quality.loss, by "A minus B"; the seeds' mean, window by window.
   std::map<std::string, statistics::Interval> text_intervals;
+  std::map<std::string, std::map<double, Sample>> trials;  // arm -> value of the sweep -> loss on the validation split, by seed
   std::map<std::string, JsonValue> curves;  // arm -> list of runs, each [[step, loss], …]
 };
 Findings findings_of(const StudyPlan& plan, const std::string& runs);

@@ -23,14 +23,19 @@ std::string hash_of(const std::string& text) { return hash_hex(text + "\nnumeric
 
 std::string result_path(const Job& job, const std::string& runs) { return runs + "/" + job.folder + "/result.json"; }
 
+// Its folder and weight, from its config.
+void settle(Job& job, const StudyConfig& study, const std::vector<Arm>& arms, const Surroundings& around) {
+  const Config config = config_of(job, study, arms, around.factory);
+  job.folder = hash_of(deciding(config) + around.data_hash(config));
+  const TrainingConfig& t = config.training;
+  job.weight = 0.1 + 6 * double(t.steps * t.batch_size * t.context_length * t.accumulate) * double(arms[job.arms[0]].parameters) / 2e10;
+}
+
 void add_runs(const StudyConfig& study, const std::vector<Arm>& arms, const Surroundings& around, std::vector<Job>& jobs) {
   for (const int64_t seed : study.seeds)  // seed by seed, so that a part of the runs already compares the arms
     for (size_t a = 0; a < arms.size(); ++a) {
-      const Config config = arms[a].with_seed(seed, around.factory);
       Job job{Job::Kind::run, arms[a].name + ", seed " + std::to_string(seed), "", {a}, seed};
-      job.folder = hash_of(deciding(config) + around.data_hash(config));
-      const TrainingConfig& t = config.training;
-      job.weight = 0.1 + 6 * double(t.steps * t.batch_size * t.context_length * t.accumulate) * double(arms[a].parameters) / 2e10;
+      settle(job, study, arms, around);
       jobs.push_back(std::move(job));
     }
 }
@@ -41,6 +46,20 @@ std::string options_of(const MeasureConfig& m) {
 }
 
 }  // namespace
+
+std::vector<Job> sweep_of(const StudyConfig& study, const std::vector<Arm>& arms, const Surroundings& around) {
+  std::vector<Job> jobs;
+  for (const double value : study.sweep.values)
+    for (const int64_t seed : study.sweep.seeds)
+      for (size_t a = 0; a < arms.size(); ++a) {
+        if (arms[a].counts) continue;
+        Job job{Job::Kind::sweep, arms[a].name + ", " + study.sweep.key + " " + dump(JsonValue(value)) + ", seed " + std::to_string(seed), "", {a}, seed};
+        job.value = value;
+        settle(job, study, arms, around);
+        jobs.push_back(std::move(job));
+      }
+  return jobs;
+}
 
 std::vector<Job> jobs_of(const StudyConfig& study, const std::vector<Arm>& arms, const Surroundings& around) {
   std::vector<Job> jobs;
@@ -71,6 +90,11 @@ std::vector<Job> jobs_of(const StudyConfig& study, const std::vector<Arm>& arms,
     jobs.push_back(std::move(job));
   }
   return jobs;
+}
+
+Config config_of(const Job& job, const StudyConfig& study, const std::vector<Arm>& arms, const ModelFactory& factory) {
+  const Arm& arm = arms[job.arms[0]];
+  return (job.kind == Job::Kind::sweep ? arm.with_key(study.sweep.key, JsonValue(job.value)) : arm).with_seed(job.seed, factory);
 }
 
 std::string name(JobState state) {

@@ -12,30 +12,37 @@ namespace adder::studies {
 inline constexpr int kNumerics = 1;
 
 struct Job {
-  enum class Kind { run, measurement, timing };
+  enum class Kind { sweep, run, measurement, timing };
   Kind kind = Kind::run;
   std::string name;            // "mamba, seed 3"
   std::string folder;          // its hash
   std::vector<size_t> arms;    // one, or all of a timing
   int64_t seed = 0;
   size_t measure = 0;          // which of the study's; of a run: none
+  double value = 0;            // of a sweep: what its key is set to
   double weight = 1;           // seconds, to an order of magnitude: for the ETA
 
   bool timed() const { return kind == Kind::timing; }
+  bool trains() const { return kind == Kind::sweep || kind == Kind::run; }
 };
 
-// All of a study's, in the order of --list: runs, measurements, timings.
+// The trials of a study's sweep: every arm, value and seed of it.
+std::vector<Job> sweep_of(const StudyConfig& study, const std::vector<Arm>& arms, const Surroundings& around);
+// All others, in the order of --list: runs, measurements, timings.
 std::vector<Job> jobs_of(const StudyConfig& study, const std::vector<Arm>& arms, const Surroundings& around);
 
 enum class JobState { waiting, begun, finished };
 JobState state_of(const Job& job, const std::string& runs);
 std::string name(JobState state);
 
+// Of a job that trains.
+Config config_of(const Job& job, const StudyConfig& study, const std::vector<Arm>& arms, const ModelFactory& factory);
+
 // The result of a finished job. UnreadableError where it is damaged or another job's.
 JsonValue read_result(const Job& job, const std::string& runs);
 void write_result(const Job& job, const std::string& runs, JsonValue result);
 
-// Measures, and returns the result; none where `stop` gave up between two models. Not for Kind::run.
+// Measures, and returns the result; none where `stop` gave up between two models. Not for jobs that train.
 std::optional<JsonValue> measured(const Job& job, const StudyConfig& study, const std::vector<Arm>& arms, const ModelFactory& factory,
                                  const std::function<bool()>& stop);
 

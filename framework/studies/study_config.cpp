@@ -104,6 +104,17 @@ void check_seeds(const StudyConfig& study, const std::string& where) {
       throw UsageError(where + ": seeds: " + std::to_string(seed) + " is given twice; a run of the same seed is the same run, it adds nothing");
 }
 
+void check_sweep(const StudyConfig& study, const std::string& where) {
+  const SweepConfig& s = study.sweep;
+  if (!s.given()) return;
+  if (s.seeds.empty()) throw UsageError(where + ": sweep.seeds: expected at least one");
+  for (const int64_t seed : s.seeds)
+    if (std::find(study.seeds.begin(), study.seeds.end(), seed) != study.seeds.end())
+      throw UsageError(where + ": sweep.seeds: " + std::to_string(seed) + " is among the study's seeds; a seed that chose a rate may not report on it");
+  for (size_t i = 1; i < s.values.size(); ++i)
+    if (!(s.values[i] > s.values[i - 1])) throw UsageError(where + ": sweep.values: expected rising values");
+}
+
 void check_claim(const ClaimConfig& c) {
   const std::string here = c.place.text() + ": claims: " + (c.id.empty() ? "a claim" : c.id) + ": ";
   if (c.id.empty() || c.statement.empty() || c.measure.empty()) throw UsageError(here + "id, statement and measure are needed");
@@ -145,6 +156,7 @@ void check(const StudyConfig& study) {
   if (study.measures.empty()) throw UsageError(where + ": measures is missing; known: " + known_measures());
   check_axes(study, where);
   check_seeds(study, where);
+  check_sweep(study, where);
   std::set<std::string> ids;
   for (const ClaimConfig& c : study.claims) {
     check_claim(c);
@@ -175,6 +187,12 @@ void MatchConfig::fields(Fields& f) {
   f("target", target, "in place of a reference: the number itself", at_least(0));
   f("multiple", multiple, "widths are multiples of it", at_least(1));
   f("tolerance", tolerance, "the share by which an arm may miss", above(0));
+}
+
+void SweepConfig::fields(Fields& f) {
+  f("key", key, "the key that is swept");
+  f("values", values, "what every arm tries, rising; none: nothing is swept");
+  f("seeds", seeds, "of these trials; they are not reported, so that the choice flatters no arm");
 }
 
 void MeasureConfig::fields(Fields& f) {
@@ -226,6 +244,7 @@ void StudyConfig::fields(Fields& f) {
   f.list("axes", pointers(axes), "what varies: every combination is an arm");
   f("seeds", seeds, "each arm runs with all of them; runs of one seed are paired");
   f.section("match", match, "what all arms have alike");
+  f.section("sweep", sweep, "what each arm is tuned by before the runs that are reported");
   f.list("measures", pointers(measures), "what is measured");
   f.list("claims", pointers(claims), "what the measures are to decide; stated before the runs");
   f("alpha", alpha, "how likely a study may be to decide any of its claims falsely", between(1e-6, 0.5));
@@ -254,70 +273,6 @@ StudyConfig read_study(JsonValue tree, const std::string& path, bool full) {
   check(study);
   study.base.tree = with_bases(study.base.tree, path);
   return study;
-}
-
-namespace {
-
-// The keys of all measures, each name once: which of them belong to which measure the reader says.
-struct AnyMeasure : MeasureConfig {
-  void fields(Fields& f) override;
-};
-
-class Once : public Fields {
- public:
-  explicit Once(Fields& to) : to_(to) {}
-
- protected:
-  void visit(const Field& field) override {
-    if (seen_.insert(field.key).second) to_.pass(field);
-  }
-  void visit_section(const std::string&, Options&, const std::string&) override {}
-  void visit_list(const std::string&, const std::vector<Options*>&, const std::string&) override {}
-
- private:
-  Fields& to_;
-  std::set<std::string> seen_;
-};
-
-void AnyMeasure::fields(Fields& f) {
-  Once once(f);
-  MeasureConfig::fields(once);
-  for (const MeasureKind& kind : measure_kinds()) kind.make()->fields(once);
-}
-
-struct StudyFile : Options {
-  StudyConfig study;
-  void fields(Fields& f) override;
-};
-
-// As the study's own, with one measure that has all keys.
-class WithMeasures : public Fields {
- public:
-  explicit WithMeasures(Fields& to) : to_(to) {}
-
- protected:
-  void visit(const Field& field) override { to_.pass(field); }
-  void visit_section(const std::string& key, Options& child, const std::string& doc) override { to_.section(key.c_str(), child, doc.c_str()); }
-  void visit_list(const std::string& key, const std::vector<Options*>& children, const std::string& doc) override {
-    to_.list(key.c_str(), key == "measures" ? std::vector<Options*>{&measure_} : children, doc.c_str());
-  }
-
- private:
-  Fields& to_;
-  AnyMeasure measure_;
-};
-
-void StudyFile::fields(Fields& f) {
-  WithMeasures all(f);
-  study.fields(all);
-}
-
-}  // namespace
-
-std::string study_schema() {
-  StudyFile file;
-  file.study.axes.resize(1), file.study.axes[0].arms.resize(1), file.study.claims.resize(1), file.study.measures.resize(1);
-  return json_schema(file, "Adder study");
 }
 
 JsonValue tree_of(const StudyConfig& study) {

@@ -36,6 +36,16 @@ struct MatchConfig : Options {
   void fields(Fields& f) override;
 };
 
+// Before the runs that are reported each arm tries these values with seeds of their own, and takes the one whose loss on
+// the validation split is lowest.
+struct SweepConfig : Options {
+  std::string key = "optimizer.learning_rate";
+  std::vector<double> values;
+  std::vector<int64_t> seeds = {101};
+  void fields(Fields& f) override;
+  bool given() const { return !values.empty(); }
+};
+
 struct MeasureConfig : Options {
   std::string name;
   std::shared_ptr<Measure> measure;  // its keys
@@ -66,6 +76,7 @@ struct StudyConfig : Options {
   std::vector<AxisConfig> axes;
   std::vector<int64_t> seeds = {1, 2, 3, 4, 5, 6};
   MatchConfig match;
+  SweepConfig sweep;
   std::vector<MeasureConfig> measures;
   std::vector<ClaimConfig> claims;
   double alpha = 0.05;

@@ -55,7 +55,7 @@ std::string hashes_text(const StudySet& set, const std::string& folder) {
       JsonValue files = JsonValue::object();
       files.set("job", plan.study.name + ": " + job.name);
       files.set("result.json", hash_of(path + "/result.json"));
-      if (job.kind == Job::Kind::run) {
+      if (job.trains()) {
         files.set("metrics.jsonl", hash_of(path + "/metrics.jsonl"));
         const auto checkpoints = RunFolder(path).checkpoints();
         if (!checkpoints.empty()) files.set("checkpoint", hash_of(checkpoints.back().path));
@@ -92,10 +92,11 @@ void compare_hashes(const std::string& stored, const std::string& now, std::vect
 
 }  // namespace
 
-StudySet load_set(const std::string& path, bool full, const Surroundings& around) {
+StudySet load_set(const std::string& path, bool full, const Surroundings& around, std::string folder) {
   StudySet set;
   const StudyConfig first = load_study(path, full);
   set.name = first.name, set.question = first.question, set.full = full;
+  set.folder = folder.empty() ? "studies/" + set.name : folder;
   std::vector<StudyConfig> studies;
   std::set<std::string> names;
   for (const std::string& file : first.studies) studies.push_back(load_study((fs::path(path).parent_path() / file).lexically_normal().string(), full));
@@ -103,7 +104,7 @@ StudySet load_set(const std::string& path, bool full, const Surroundings& around
   for (const StudyConfig& study : studies) {
     if (!study.studies.empty()) throw UsageError(path + ": studies: " + study.source + " is a set itself; name its studies one by one");
     if (!names.insert(study.name).second) throw UsageError(path + ": studies: two are named " + study.name);
-    set.plans.push_back(plan_of(study, around));
+    set.plans.push_back(plan_of(study, around, runs_folder(set.folder)));
   }
   set.found = around.found();
   return set;
@@ -120,7 +121,7 @@ StudySet stored_set(const std::string& folder, const ModelFactory& factory) {
   for (const JsonValue& study : studies->items) {
     StudyConfig config = read_study(study, folder + "/study.json", false);
     config.is_full = set.full, config.name = study.find("name")->string;
-    set.plans.push_back(plan_of(config, around));
+    set.plans.push_back(plan_of(config, around, runs_folder(folder)));
   }
   return set;
 }

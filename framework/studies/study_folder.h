@@ -6,14 +6,20 @@
 namespace adder::studies {
 
 struct StudySet {
-  std::string name, question;
+  std::string name, question, folder;
   std::vector<StudyPlan> plans;
   JsonValue found;  // what Surroundings found
   bool full = false;
+  bool sweeping() const {  // some of its jobs are not known yet
+    for (const StudyPlan& plan : plans)
+      if (plan.sweeping) return true;
+    return false;
+  }
 };
 
 // A study file, or a set of them. Nothing is written.
-StudySet load_set(const std::string& path, bool full, const Surroundings& around);
+// `folder`: where its results are or will be, of its sweeps for one; "": studies/<name>.
+StudySet load_set(const std::string& path, bool full, const Surroundings& around, std::string folder = "");
 StudySet stored_set(const std::string& folder, const ModelFactory& factory);
 
 std::string runs_folder(const std::string& folder);

@@ -51,27 +51,33 @@ void first_screen(report::Page& page, const StudySet& set, const std::vector<Fin
     page.verdict(Tone::plain, "no claim was stated", "what was measured follows", form);
 }
 
+// What failed of the checklist, once for all studies that it is true of, then what the studies themselves say.
 std::vector<std::string> doubts(const StudySet& set, const std::vector<Findings>& all) {
+  std::vector<std::pair<std::string, std::string>> failed;  // the text, and of which studies
+  for (const auto& [tone, text] : checklist(set, all)) {
+    if (tone != Tone::bad) continue;
+    const size_t colon = all.size() > 1 ? text.find(": ") : std::string::npos;
+    const std::string study = colon == std::string::npos ? "" : text.substr(0, colon), what = colon == std::string::npos ? text : text.substr(colon + 2);
+    const auto same = std::find_if(failed.begin(), failed.end(), [&](const auto& f) { return f.first == what; });
+    if (same == failed.end()) failed.emplace_back(what, study);
+    else same->second += ", " + study;
+  }
   std::vector<std::string> list;
-  const auto add = [&](const std::string& text) {
-    if (std::find(list.begin(), list.end(), text) == list.end()) list.push_back(text);
-  };
-  for (const auto& [tone, text] : checklist(set, all))
-    if (tone == Tone::bad) add(text);
+  for (const auto& [what, studies] : failed) list.push_back(what + (studies.empty() ? "" : " (" + studies + ")"));
   for (const StudyPlan& plan : set.plans)
-    for (const std::string& doubt : plan.study.doubts) add(doubt);
+    for (const std::string& doubt : plan.study.doubts) list.push_back((all.size() > 1 ? plan.study.name + ": " : "") + doubt);
   return list;
 }
 
 void claims_table(report::Page& page, const StudySet& set, const std::vector<Findings>& all) {
-  report::Table table{{"claim", "verdict", "tested as", "effect [interval]", "n", "p", "remarks"}, {}, 3};
+  report::Table table{{"claim", "verdict", "effect [interval]", "n", "p", "tested as", "remarks"}, {}, 2};
   for (size_t p = 0; p < all.size(); ++p)
     for (size_t i = 0; i < all[p].verdicts.size(); ++i) {
       const ClaimConfig& c = set.plans[p].study.claims[i];
       const Verdict& v = all[p].verdicts[i];
       std::string remarks = v.why;
       if (v.needed > v.n) remarks += "; about " + std::to_string(v.needed) + " would decide";
-      table.rows.push_back({c.statement, name(v.answer), c.text(), shown_effect(v), std::to_string(v.n), std::isnan(v.p) ? "" : shown_number(v.p), remarks});
+      table.rows.push_back({c.statement, name(v.answer), shown_effect(v), std::to_string(v.n), shown_number(v.p), c.text(), remarks});
     }
   if (!table.rows.empty())
     page.table(table, "Each interval at the level that Holm's procedure leaves the claim among those of its study; p is the level at which it would just decide.");
@@ -92,18 +98,29 @@ std::string cell(const Findings& f, const std::string& value, const std::string&
   return text + (sample.failed ? ", " + std::to_string(sample.failed) + " without" : "");
 }
 
+void add_rows(report::Table& table, const StudyPlan& plan, const Findings& f, const std::vector<std::string>& arms, bool with_name) {
+  for (const std::string& value : f.values) {
+    std::vector<std::string> row = {value, f.units.at(value)};
+    if (with_name) row.insert(row.begin(), plan.study.name);
+    for (const std::string& arm : arms) row.push_back(cell(f, value, arm));
+    table.rows.push_back(std::move(row));
+  }
+}
+
+constexpr char kMeans[] = "Means with 95 % intervals: Student's t over seeds or rounds; k of n; ranges where no seed draws.";
+
+// Those arms that several studies measured, side by side; each study's part has all of its own.
 void property_table(report::Page& page, const StudySet& set, const std::vector<Findings>& all) {
-  const std::vector<std::string> arms = arm_names(set);
+  std::vector<std::string> arms;
+  for (const std::string& name : arm_names(set)) {
+    const auto has = [&](const StudyPlan& plan) { return std::any_of(plan.arms.begin(), plan.arms.end(), [&](const Arm& a) { return a.name == name; }); };
+    if (all.size() == 1 || std::count_if(set.plans.begin(), set.plans.end(), has) > 1) arms.push_back(name);
+  }
   report::Table table{{"study", "property", "unit"}, {}, 3};
   table.heads.insert(table.heads.end(), arms.begin(), arms.end());
-  for (size_t p = 0; p < all.size(); ++p)
-    for (const std::string& value : all[p].values) {
-      std::vector<std::string> row = {set.plans[p].study.name, value, all[p].units.at(value)};
-      for (const std::string& arm : arms) row.push_back(cell(all[p], value, arm));
-      table.rows.push_back(std::move(row));
-    }
+  for (size_t p = 0; p < all.size(); ++p) add_rows(table, set.plans[p], all[p], arms, true);
   page.heading("Every property measured");
-  page.table(table, "Means with 95 % intervals: Student's t over seeds or rounds; k of n; ranges where no seed draws.");
+  page.table(table, kMeans);
 }
 
 // "seconds" of "training.seconds@128", and 128.
@@ -199,9 +216,32 @@ void noise_floor(report::Page& page, const StudyPlan& plan, const Findings& f) {
                    "] (95 %, paired block bootstrap over the scored windows, blocks of at least 1,000 tokens, means over seeds).");
 }
 
+void sweep_chart(report::Page& page, const StudyPlan& plan, const Findings& f, const report::Palette& palette) {
+  report::LineChart chart{"The sweep of " + plan.study.sweep.key, "Loss on the validation split at the end of each trial, mean over its seeds; where a trial failed there is no point.",
+                          {plan.study.sweep.key, true}, {"nats a token"}, {}};
+  for (const Arm& arm : plan.arms) {
+    const auto trials = f.trials.find(arm.name);
+    if (trials == f.trials.end()) continue;
+    report::Series line{arm.name, {}, {}};
+    line.markers = true;
+    for (const auto& [value, sample] : trials->second)
+      if (!sample.failed) line.x.push_back(value), line.y.push_back(statistics::mean(sample.values));
+    if (!line.x.empty()) chart.series.push_back(std::move(line));
+  }
+  if (!chart.series.empty()) page.figure(draw(chart, palette));
+}
+
 void study_part(report::Page& page, const StudyPlan& plan, const Findings& f, const report::Palette& palette, bool only) {
   if (!only) page.heading(plan.study.name + ": " + plan.study.question);
   arms_table(page, plan);
+  if (!only) {
+    report::Table table{{"property", "unit"}, {}, 2};
+    for (const Arm& arm : plan.arms) table.heads.push_back(arm.name);
+    std::vector<std::string> arms(table.heads.begin() + 2, table.heads.end());
+    add_rows(table, plan, f, arms, false);
+    page.table(table, kMeans);
+  }
+  sweep_chart(page, plan, f, palette);
   noise_floor(page, plan, f);
   curves(page, plan, f, palette);
   learning_curves(page, plan, f, palette);

@@ -131,6 +131,23 @@ TEST(CliStudy, WidthsAreSolvedForAndPrinted) {
                  {"match: rnn can't be matched", "% off"});
 }
 
+TEST(CliStudy, ASweepTunesEachArmByValidation) {
+  const Workspace work;
+  write_tiny_run(work);
+  work.write("s.json", study(6, R"("sweep": {"values": [1e-6, 1e-2], "seeds": [9]}, "measures": [{"name": "quality"}])"));
+  EXPECT_TRUE(has(work.run({"study", "s.json", "--out", "o", "--list"}).err, "when those are done"));
+  const Ran ran = work.run({"study", "s.json", "--out", "o"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_TRUE(has(ran.err, "rnn: optimizer.learning_rate 0.01 of 2 tried, at the edge of the sweep"));
+  const json s = json::parse(work.read("o/results.json"))["studies"][0];
+  EXPECT_EQ(s["sweep"]["rnn"].size(), 2u);
+  EXPECT_GT(s["sweep"]["rnn"][0]["validation_loss"][0], s["sweep"]["rnn"][1]["validation_loss"][0]);
+  EXPECT_EQ(s["values"]["quality.loss"]["rnn"]["each"].size(), 2u) << "trials are not reported";
+  EXPECT_TRUE(has(work.read("o/report.html"), "lies at the edge of the sweep"));
+  EXPECT_EQ(work.run({"study", "--verify", "o"}).code, 0);
+  expect_refused(study(2, R"("sweep": {"values": [0.1], "seeds": [2]}, "measures": [{"name": "quality"}])"), {"2 is among the study's seeds"});
+}
+
 TEST(CliStudy, RefusesBeforeTheFirstRun) {
   expect_refused(study(2, R"("measures": [{"name": "qualitty"}])"), {"s.json:12:25: measures: unknown measure \"qualitty\"", "did you mean \"quality\""});
   expect_refused(study(2, R"("mesures": [])"), {"s.json:12:3: unknown key mesures", "measures"});

@@ -32,8 +32,8 @@ TEST(Claims, TheFullFormHasSeedsEnoughToDecide) { expect_sound(load(true)); }
 TEST(Claims, AStoredStudyIsTheSame) {
   const StudyConfig study = load_study(std::string(ADDER_SOURCE_DIR) + "/configs/claims/selection.json", false);
   const Surroundings around(model_registry(), [](const Config&) { return 15; }, [](const Config&) { return std::string("task"); });
-  const StudyPlan first = plan_of(study, around);
-  const StudyPlan again = plan_of(read_study(parse_json(dump(tree_of(study)), "study.json"), "study.json", false), Surroundings(model_registry(), around.found()));
+  const StudyPlan first = plan_of(study, around, "");
+  const StudyPlan again = plan_of(read_study(parse_json(dump(tree_of(study)), "study.json"), "study.json", false), Surroundings(model_registry(), around.found()), "");
   ASSERT_EQ(first.jobs.size(), again.jobs.size());
   for (size_t i = 0; i < first.jobs.size(); ++i) EXPECT_EQ(first.jobs[i].folder, again.jobs[i].folder);
 }

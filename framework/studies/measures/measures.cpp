@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "framework/studies/measures/measure.h"
@@ -30,6 +31,7 @@ const std::vector<MeasureKind>& measure_kinds() {
 }
 
 double fitted_exponent(const std::vector<double>& x, const std::vector<double>& y) {
+  if (std::all_of(y.begin(), y.end(), [&](double v) { return v == y[0]; })) return 0;
   double mean_x = 0, mean_y = 0, xx = 0, xy = 0;
   const double n = double(x.size());
   for (size_t i = 0; i < x.size(); ++i) mean_x += std::log(x[i]) / n, mean_y += std::log(y[i]) / n;
