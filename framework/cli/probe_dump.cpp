@@ -3,6 +3,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "framework/cli/probe_output.h"
 #include "framework/core/error.h"
 #include "framework/data/hdf5.h"
 #include "framework/gradient_lab/health_findings.h"
@@ -73,16 +74,9 @@ std::string said(const DumpStory& story) {
 }
 
 JsonValue to_json(const DumpStory& story) {
-  JsonValue result = JsonValue::object(), list = JsonValue::array();
+  JsonValue result = JsonValue::object();
   result.set("reason", story.reason);
-  for (const lab::Finding& f : story.findings) {
-    JsonValue entry = JsonValue::object();
-    entry.set("what", f.what);
-    entry.set("verdict", lab::name(f.verdict));
-    entry.set("text", f.text);
-    list.push(std::move(entry));
-  }
-  result.set("findings", std::move(list));
+  result.set("findings", to_json(story.findings));
   return result;
 }
 

@@ -79,21 +79,26 @@ JsonValue products_json(const std::vector<lab::LongProduct>& products) {
 
 }  // namespace
 
+JsonValue to_json(const std::vector<lab::Finding>& findings) {
+  JsonValue list = JsonValue::array();
+  for (const lab::Finding& f : findings) {
+    JsonValue entry = JsonValue::object();
+    entry.set("what", f.what);
+    entry.set("verdict", lab::name(f.verdict));
+    entry.set("text", f.text);
+    list.push(std::move(entry));
+  }
+  return list;
+}
+
 JsonValue to_json(const lab::Probe& probe, const lab::ProbeSubject& subject) {
-  JsonValue result = JsonValue::object(), spectra = JsonValue::array(), findings = JsonValue::array();
+  JsonValue result = JsonValue::object(), spectra = JsonValue::array();
   for (const auto& [name, value] : subject.facts) result.set(name, value);
   result.set("command", subject.command);
   result.set("probes", probe.probes());
   result.set("lags", probe.lags());
   result.set("verdict", lab::headline(probe.findings));
-  for (const lab::Finding& f : probe.findings) {
-    JsonValue entry = JsonValue::object();
-    entry.set("what", f.what);
-    entry.set("verdict", lab::name(f.verdict));
-    entry.set("text", f.text);
-    findings.push(std::move(entry));
-  }
-  result.set("findings", std::move(findings));
+  result.set("findings", to_json(probe.findings));
   result.set("memory", memory_json(probe.profile.memory));
   result.set("stream", profiles_json(probe.profile.places, probe.profile.stream, 0));
   result.set("states", profiles_json(probe.profile.states, probe.profile.state, 1));

@@ -5,6 +5,7 @@
 
 namespace adder {
 
+JsonValue to_json(const std::vector<lab::Finding>& findings);
 JsonValue to_json(const lab::Probe& probe, const lab::ProbeSubject& subject);
 void print_text(const lab::Probe& probe, const lab::ProbeSubject& subject);
 

@@ -153,15 +153,12 @@ void ActivationHealth::leave(const std::string& part, const std::string& next) {
   const std::string stage = stage_of(part);
   if (part != stage) tell(part, last_);
   if (stage_of(next) == stage || part == "head") return;
-  if (part.starts_with("blocks.")) tell(stage, last_);
-  else tell(part, last_);
-  if (!part.starts_with("blocks.") && part != "embedding") return;
-  const double rms = moments(last_.value()).rms;
+  const double rms = tell(stage, last_);
   if (part == "embedding") first_rms_ = rms;
-  else last_rms_ = rms;
+  else if (part.starts_with("blocks.")) last_rms_ = rms;
 }
 
-void ActivationHealth::tell(const std::string& part, const Var& value) {
+double ActivationHealth::tell(const std::string& part, const Var& value) {
   const Stopwatch watch(readings_, "moments");
   const Moments m = moments(value.value());
   readings_.mean("rms/" + part, m.rms, 1);
@@ -171,6 +168,7 @@ void ActivationHealth::tell(const std::string& part, const Var& value) {
       const Stopwatch watch(readings_, "stream_gradients");
       readings_.mean("gradient/" + part, norm_of(g), 1);
     });
+  return m.rms;
 }
 
 double ActivationHealth::growth() const {

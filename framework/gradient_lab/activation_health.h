@@ -35,7 +35,7 @@ class ActivationHealth {
  private:
   void look(const Tape& tape, const std::string& op, const std::vector<Var>& outputs, const std::vector<Var>& inputs);
   void leave(const std::string& part, const std::string& next);
-  void tell(const std::string& part, const Var& value);
+  double tell(const std::string& part, const Var& value);  // its rms
 
   HeadsByBlock heads_;
   Readings readings_;

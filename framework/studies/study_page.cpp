@@ -283,7 +283,7 @@ report::Page study_page(const StudySet& set, const std::vector<Findings>& all) {
   for (size_t p = 0; p < all.size(); ++p) study_part(page, set.plans[p], all[p], palette, all.size() == 1);
   page.heading("Where the numbers come from");
   page.paragraph("Each run's folder below runs/ is named by the hash of its resolved config, its data and the program's numerics; results.json has every number here, results.csv each seed's, hashes.json the files behind them.");
-  page.command("adder study --verify " + std::string("DIR"));
+  page.command("adder study --verify DIR");
   return page;
 }
 

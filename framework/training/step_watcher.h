@@ -13,7 +13,7 @@ struct StepView {
   const Optimizer& optimizer;
   double learning_rate = 0;
   double clip_scale = 1;     // what the gradients are multiplied by
-  double spike = 0;          // standard deviations of the loss above the mean of the last ones
+  double spike = 0;          // standard deviations of the loss above the median of the last ones
   double clip_fraction = 0;  // share of the last steps whose gradient was clipped, this one included
 };
 

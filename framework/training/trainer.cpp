@@ -142,7 +142,8 @@ StepReport Trainer::step() {
 void Trainer::update(StepReport& report, StepWatcher* watcher) {
   const double rate = learning_rate(schedule_options(config_.schedule), config_.optimizer.learning_rate, step_);
   report.learning_rate = rate * std::pow(config_.guard.learning_rate_factor, double(guarded_));
-  const double scale = clip_scale(report.grad_norm, config_.training.clip_norm), spike = history_.spike(report.loss);
+  const double scale = clip_scale(report.grad_norm, config_.training.clip_norm);
+  const double spike = watcher ? history_.spike(report.loss) : 0;
   history_.add(report.loss, scale < 1);
   const StepView view{report.step, model_->parameters(), *optimizer_, report.learning_rate, scale, spike, history_.clip_fraction()};
   if (watcher) watcher->on_gradients(view);

@@ -1,7 +1,6 @@
 // latency@C: seconds a token at batch 1 after a context of C tokens. growth: that of the longest context over that of the
 // shortest. linearity: the slope of the latency over the last two contexts, over that of the first two (1: a straight
 // line); it needs three contexts and a latency that grows.
-#include "framework/core/error.h"
 #include "framework/measure/model_bench.h"
 #include "framework/studies/measures/measure.h"
 
@@ -27,8 +26,7 @@ class Decoding : public Measure {
   }
   void check(const Config& arm, const std::string& where) const override {
     for (const int64_t n : contexts_)
-      if (arm.model.positions == "learned" && arm.model.max_positions < n)
-        throw UsageError(where + ": model.max_positions is " + std::to_string(arm.model.max_positions) + ", but decoding is measured at context " + std::to_string(n));
+      require_positions(arm, n, where, "decoding is measured at context " + std::to_string(n));
   }
   Values of_model(const Subject& subject) const override {
     const auto model = subject.model(subject.config.dtype());

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "framework/core/error.h"
 #include "framework/measure/random_tokens.h"
 #include "framework/studies/measures/measure.h"
 
@@ -17,8 +16,7 @@ class Equality : public Measure {
   bool exact(const std::string&) const override { return true; }
   void fields(Fields& f) override { f("length", length_, "tokens", at_least(2)); }
   void check(const Config& arm, const std::string& where) const override {
-    if (arm.model.positions == "learned" && arm.model.max_positions < length_)
-      throw UsageError(where + ": model.max_positions is " + std::to_string(arm.model.max_positions) + ", but equality is measured over " + std::to_string(length_) + " tokens");
+    require_positions(arm, length_, where, "equality is measured over " + std::to_string(length_) + " tokens");
   }
   Values of_model(const Subject& subject) const override {
     const auto model = subject.model(subject.config.dtype());

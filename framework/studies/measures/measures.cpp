@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "framework/core/error.h"
 #include "framework/studies/measures/measure.h"
 
 namespace adder::studies {
@@ -28,6 +29,11 @@ const std::vector<MeasureKind>& measure_kinds() {
       {"equality", "recurrent = parallel: steps against the whole stretch", make_equality},
   };
   return table;
+}
+
+void require_positions(const Config& arm, int64_t tokens, const std::string& where, const std::string& use) {
+  if (arm.model.positions == "learned" && arm.model.max_positions < tokens)
+    throw UsageError(where + ": model.max_positions is " + std::to_string(arm.model.max_positions) + ", but " + use);
 }
 
 double fitted_exponent(const std::vector<double>& x, const std::vector<double>& y) {

@@ -23,8 +23,7 @@ class Reach : public Measure {
   void check(const Config& arm, const std::string& where) const override {
     if (arm.data.task.given() && arm.data.task.options->features())
       throw UsageError(where + ": the measure reach wants token ids, but the task " + arm.data.task.name + " has real inputs");
-    if (arm.model.positions == "learned" && arm.model.max_positions < length_)
-      throw UsageError(where + ": model.max_positions is " + std::to_string(arm.model.max_positions) + ", but reach is measured over " + std::to_string(length_) + " tokens");
+    require_positions(arm, length_, where, "reach is measured over " + std::to_string(length_) + " tokens");
   }
   Values of_model(const Subject& subject) const override {
     const auto model = subject.model(DType::f64);

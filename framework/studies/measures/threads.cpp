@@ -1,6 +1,5 @@
 // gain: the time of a training step of one sequence on one thread over that on `threads`. With a batch of one what is left to
 // share is the work of one step in time, or, where no step waits for the one before, that of all of them.
-#include "framework/core/error.h"
 #include "framework/measure/kernel_bench.h"
 #include "framework/measure/random_tokens.h"
 #include "framework/studies/measures/measure.h"
@@ -23,8 +22,7 @@ class Threads : public Measure {
     f("seconds", seconds_, "of steps a round and number of threads; three steps at least", above(0));
   }
   void check(const Config& arm, const std::string& where) const override {
-    if (arm.model.positions == "learned" && arm.model.max_positions < length_)
-      throw UsageError(where + ": model.max_positions is " + std::to_string(arm.model.max_positions) + ", but threads is measured over " + std::to_string(length_) + " tokens");
+    require_positions(arm, length_, where, "threads is measured over " + std::to_string(length_) + " tokens");
   }
   Values of_model(const Subject& subject) const override {
     Config config = subject.config;

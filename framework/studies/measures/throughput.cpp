@@ -25,8 +25,7 @@ class Throughput : public Measure {
     f("seconds", seconds_, "of decoding a round", above(0));
   }
   void check(const Config& arm, const std::string& where) const override {
-    if (arm.model.positions == "learned" && arm.model.max_positions < context_)
-      throw UsageError(where + ": model.max_positions is " + std::to_string(arm.model.max_positions) + ", but throughput is measured at context " + std::to_string(context_));
+    require_positions(arm, context_, where, "throughput is measured at context " + std::to_string(context_));
   }
   Values of_model(const Subject& subject) const override {
     const auto model = subject.model(subject.config.dtype());

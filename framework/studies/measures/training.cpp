@@ -36,8 +36,7 @@ class Training : public Measure {
     for (const int64_t n : lengths_) {
       if (tokens_ % n)
         throw UsageError(where + ": training: tokens is " + std::to_string(tokens_) + ", expected a multiple of each length, " + std::to_string(n) + " too");
-      if (arm.model.positions == "learned" && arm.model.max_positions < n)
-        throw UsageError(where + ": model.max_positions is " + std::to_string(arm.model.max_positions) + ", but training is measured at length " + std::to_string(n));
+      require_positions(arm, n, where, "training is measured at length " + std::to_string(n));
     }
   }
   Values of_model(const Subject& subject) const override {
