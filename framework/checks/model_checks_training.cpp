@@ -10,6 +10,7 @@
 #include "framework/ops/cross_entropy.h"
 #include "framework/training/trainer.h"
 #include "kernels/parallel.h"
+#include "kernels/matmul/bf16.h"
 #include "kernels/simd_target.h"
 
 namespace adder::model_checks {
@@ -83,13 +84,15 @@ Finding exact_resume(const Setup& s) {
 
 namespace {
 
-// Restores threads and SIMD target on the way out.
+// Restores threads, SIMD target and the matrix unit on the way out.
 struct Settings {
   int threads = kernels::threads();
   std::string target = kernels::simd_target();
+  bool matrix_unit = kernels::bf16_tile::in_use();
   ~Settings() {
     kernels::set_threads(threads);
     kernels::set_simd_target(target);
+    kernels::bf16_tile::set_in_use(matrix_unit);
   }
 };
 
@@ -151,6 +154,7 @@ Finding threads_agree(const Setup& s) {
 
 Finding targets_agree(const Setup& s) {
   const Settings restore;
+  kernels::bf16_tile::set_in_use(false);  // it adds in an order of its own, see bf16.h
   std::string ran = restore.target;
   for (const auto& other : kernels::simd_targets()) {
     if (other == restore.target || other == "scalar")

@@ -84,10 +84,11 @@ Line simd() {
 }
 
 Line bf16() {
-  if (!kernels::bf16_dot::available()) return {"bf16", "no VDPBF16PS: \"bf16\" multiplies as float32 does, in the same time"};
-  return {"bf16", kernels::bf16_dot::in_use() ? "VDPBF16PS in use"
-                                              : "VDPBF16PS is there, but half as fast as float32's multiply-adds on this make "
-                                                "of processor: those are used, to the same bits"};
+  const std::string instruction = kernels::bf16_instruction();
+  if (!instruction.empty()) return {"bf16", instruction + " in use"};
+  if (!kernels::bf16_dot::available()) return {"bf16", "no instruction for it: \"bf16\" multiplies as float32 does, in the same time"};
+  return {"bf16", "VDPBF16PS is there, but half as fast as float32's multiply-adds on this make of processor: those are used, "
+                  "to the same bits"};
 }
 
 Line processor(const Machine& m) {

@@ -57,7 +57,7 @@ std::string shown(const MachinePeak& peak) {
   const auto giga = [](double x) { return decimals(x / kGiga, 1); };
   return std::to_string(peak.threads) + (peak.threads == 1 ? " thread, " : " threads, ") + peak.simd + ": " +
          giga(peak.flops) + " GFLOP/s (bf16 " +
-         (peak.bf16_dot ? giga(peak.bf16_flops) : "as float32") + "), " + giga(peak.exps) + " Gexp/s; memory " + giga(peak.read) + " GB/s read, " +
+         (peak.bf16_instruction.empty() ? "as float32" : giga(peak.bf16_flops)) + "), " + giga(peak.exps) + " Gexp/s; memory " + giga(peak.read) + " GB/s read, " +
          giga(peak.copy) + " copy, " + giga(peak.triad) + " triad";
 }
 
@@ -67,7 +67,7 @@ JsonValue to_json(const MachinePeak& peak) {
   result.set("simd", peak.simd);
   result.set("flops", peak.flops);
   result.set("bf16_flops", peak.bf16_flops);
-  result.set("bf16_dot", peak.bf16_dot);
+  result.set("bf16_instruction", peak.bf16_instruction);
   result.set("exps", peak.exps);
   result.set("read", peak.read);
   result.set("copy", peak.copy);

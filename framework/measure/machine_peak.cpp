@@ -35,14 +35,12 @@ double best_rate(double seconds, const double& work, F run) {
   return best;
 }
 
-bool takes_bf16_dot(DType dtype) {
-  return dtype == DType::f32 && kernels::simd_target() == "avx512" && kernels::bf16_dot::in_use();
-}
-
 // On all threads; FLOPs.
-double run_bf16_dot(int64_t tasks, int64_t rounds) {
+double run_bf16(bool tile, int64_t tasks, int64_t rounds) {
   std::vector<double> work(static_cast<size_t>(tasks));
-  kernels::parallel_for(tasks, [&](int64_t i) { work[size_t(i)] = kernels::bf16_dot::flops(rounds); });
+  kernels::parallel_for(tasks, [&](int64_t i) {
+    work[size_t(i)] = tile ? kernels::bf16_tile::flops(rounds) : kernels::bf16_dot::flops(rounds);
+  });
   return std::accumulate(work.begin(), work.end(), 0.0);
 }
 
@@ -62,8 +60,11 @@ MachinePeak measure_peak(DType dtype, double seconds, int64_t bytes) {
     double work = 0;
     kernels::Peak<T> a{.tasks = kPartsPerThread * peak.threads, .rounds = 100000, .work = &work};
     peak.flops = best_rate(seconds, work, [&] { KERNEL(peak_fma, T)(Device::cpu, a); });
-    peak.bf16_flops = peak.flops, peak.bf16_dot = takes_bf16_dot(dtype);
-    if (peak.bf16_dot) peak.bf16_flops = best_rate(seconds, work, [&] { work = run_bf16_dot(a.tasks, a.rounds / 2); });
+    peak.bf16_flops = peak.flops;
+    if (dtype == DType::f32) peak.bf16_instruction = kernels::bf16_instruction();
+    const bool tile = peak.bf16_instruction == "TDPBF16PS";
+    if (!peak.bf16_instruction.empty())
+      peak.bf16_flops = best_rate(seconds, work, [&] { work = run_bf16(tile, a.tasks, a.rounds / 2); });
     a.rounds = 200;
     peak.exps = best_rate(seconds, work, [&] { KERNEL(peak_exp, T)(Device::cpu, a); });
     a.n = (bytes > 0 ? bytes : beyond_the_caches()) / int64_t(sizeof(T)) / 64 * 64;

@@ -13,7 +13,7 @@ struct MachinePeak {
   std::string simd = {};
   double flops = 0;                    // fused multiply-adds a second, times two
   double bf16_flops = 0;               // the same of bfloat16 operands; in float64 no more than flops
-  bool bf16_dot = false;               // they are VDPBF16PS's, not float32's multiply-adds
+  std::string bf16_instruction = {};   // theirs; empty: float32's multiply-adds
   double exps = 0;                     // exponentials a second, from L1
   double read = 0, copy = 0, triad = 0;  // bytes a second beyond the last cache
   double bytes() const;                // the most of the three

@@ -1,6 +1,6 @@
-// Both operands are packed, and rounded on the way: B into panels of pairs, k-major; A by blocks of rows, as pairs for
-// VDPBF16PS and as floats for the portable tile, which takes the pairs of B apart as it reads them. K is cut into blocks, and
-// the chain goes on through C.
+// Both operands are packed, and rounded on the way: B into panels of pairs, k-major; A by blocks of rows, as pairs for the
+// instructions and as floats for the portable tile, which takes the pairs of B apart as it reads them. K is cut into blocks,
+// and the chain goes on through C.
 #include "kernels/matmul/bf16.h"
 
 #include <algorithm>
@@ -23,8 +23,9 @@ using Bits = hn::RebindToUnsigned<Tag<float>>;
 constexpr int64_t kRowsOfTile = HWY_TARGET == HWY_AVX3 ? bf16_dot::kRows : 4;
 constexpr int kVectors = bf16_dot::kVectors;
 constexpr int64_t kLane = kNativeLanes<float>;
-constexpr int64_t kWidth = kVectors * kLane;  // of a panel
+constexpr int64_t kWidth = kVectors * kLane;  // of a panel, but the matrix unit's
 constexpr int64_t kBlockRows = 224;           // rows of A that a panel meets in turn
+constexpr int64_t kTileRows = 1024;           // the same before the matrix unit
 constexpr int64_t kMostDepth = 512;           // of a k block, even
 constexpr int64_t kTogether = 12;             // panels that a task packs at a time
 constexpr int64_t kFewRows = 4, kFewDepth = 128;  // up to these B is read once: panels pass through L1
@@ -58,6 +59,14 @@ HWY_INLINE Native<float> load_some(const float* p, int64_t left) {
 constexpr int64_t even(int64_t n) { return (n + 1) / 2 * 2; }
 constexpr int64_t padded(int64_t n) { return (n + kLane - 1) / kLane * kLane; }  // what whole vectors may write
 
+enum class Form { portable, dot, tile };
+constexpr int64_t panel_width(Form form) { return form == Form::tile ? bf16_tile::kColumns : kWidth; }
+// Pairs that a k block is filled up to.
+constexpr int64_t pairs_of(Form form, int64_t depth) {
+  constexpr int64_t n = bf16_tile::kPairs;
+  return form == Form::tile ? (even(depth) / 2 + n - 1) / n * n : even(depth) / 2;
+}
+
 // out[p] = the pair x[2p], x[2p + 1] of n numbers that lie side by side; up to a vector of zeros behind them.
 void pair_up(const float* x, int64_t n, float* out) {
   const hn::Rebind<uint16_t, Tag<float>> half;
@@ -74,9 +83,9 @@ void round_up(const float* x, int64_t n, float* out) {
 
 // ---- packing ----------------------------------------------------------------------------------------------------
 
-// Panel of B, rows of which are contiguous.
-void pack_rows(const float* b, int64_t b_row, int64_t depth, int64_t width, float* out) {
-  for (int64_t k = 0; k < depth; k += 2, b += 2 * b_row, out += kWidth)
+// Panel of B, rows of which are contiguous, `row` columns apart once packed.
+void pack_rows(const float* b, int64_t b_row, int64_t depth, int64_t width, float* out, int64_t row) {
+  for (int64_t k = 0; k < depth; k += 2, b += 2 * b_row, out += row)
     for (int64_t j = 0; j < width; j += kLane) {
       const auto first = rounded(load_some(b + j, width - j));
       const auto second = k + 1 < depth ? rounded(load_some(b + b_row + j, width - j)) : hn::Zero(Bits());
@@ -85,13 +94,13 @@ void pack_rows(const float* b, int64_t b_row, int64_t depth, int64_t width, floa
 }
 
 // The same where column j of B is a contiguous row of memory, b_col apart.
-void pack_columns(const float* b, int64_t b_col, int64_t depth, int64_t width, float* out) {
-  const int64_t pairs = even(depth) / 2, row = padded(pairs);
-  float* lines = scratch<float>(size_t(kWidth * row), 2);
-  for (int64_t j = 0; j < width; ++j) pair_up(b + j * b_col, depth, lines + j * row);
-  transpose(lines, row, width, pairs, out, kWidth);
-  for (int64_t j = width; j < (width + kLane - 1) / kLane * kLane; ++j)
-    for (int64_t k = 0; k < pairs; ++k) out[k * kWidth + j] = 0;
+void pack_columns(const float* b, int64_t b_col, int64_t depth, int64_t width, float* out, int64_t row) {
+  const int64_t pairs = even(depth) / 2, line = padded(pairs);
+  float* lines = scratch<float>(size_t(kWidth * line), 2);
+  for (int64_t j = 0; j < width; ++j) pair_up(b + j * b_col, depth, lines + j * line);
+  transpose(lines, line, width, pairs, out, row);
+  for (int64_t j = width; j < padded(width); ++j)
+    for (int64_t k = 0; k < pairs; ++k) out[k * row + j] = 0;
 }
 
 // How a block of A lies once packed.
@@ -130,6 +139,30 @@ Packed pack_a_columns(const MatMul<float>& p, int64_t first, int64_t last, int64
     }
   }
   return {size, 1, step, kRowsOfTile};
+}
+
+// Rows of A for the matrix unit, filled up to whole tiles of pairs. A row is a cache line longer than it need be: rows a power of
+// two apart would evict each other.
+int64_t tile_row(int64_t depth) { return pairs_of(Form::tile, depth) + bf16_tile::kPairs; }
+void fill_up(int64_t rows, int64_t depth, float* out) {
+  const int64_t first = even(depth) / 2, last = pairs_of(Form::tile, depth), row = tile_row(depth);
+  for (int64_t i = 0; i < rows && first < last; ++i) std::fill(out + i * row + first, out + i * row + last, 0.0f);
+}
+void pack_a_tiles(const MatMul<float>& p, int64_t first, int64_t last, int64_t k, int64_t depth, float* out) {
+  const int64_t row = tile_row(depth), pairs = even(depth) / 2, rows = last - first;
+  const float* a = p.a + first * p.a_row + k * p.a_col;
+  if (p.a_col == 1) {
+    for (int64_t i = 0; i < rows; ++i) pair_up(a + i * p.a_row, depth, out + i * row);
+    return fill_up(rows, depth, out);
+  }
+  constexpr int64_t kStrip = 4 * kLane;  // rows that turn together
+  float* lines = scratch<float>(size_t(kStrip * pairs), 2);
+  for (int64_t i = 0; i < rows; i += kStrip) {
+    const int64_t some = std::min(kStrip, rows - i);
+    pack_rows(a + i, p.a_col, depth, some, lines, kStrip);
+    transpose(lines, kStrip, pairs, some, out + i * row, row);
+  }
+  fill_up(rows, depth, out);
 }
 
 // ---- the portable tile ------------------------------------------------------------------------------------------
@@ -196,26 +229,30 @@ struct Part {  // of C that one task computes
   int64_t row, end, column, last;
 };
 
-int64_t depth_of(const MatMul<float>& p) {
+// Of a k block: whole pairs, or whole tiles of them.
+int64_t depth_of(const MatMul<float>& p, Form form) {
   const int64_t most = p.m <= kFewRows ? kFewDepth : kMostDepth, blocks = (p.k + most - 1) / most;
-  return even((p.k + blocks - 1) / blocks);
+  return 2 * pairs_of(form, (p.k + blocks - 1) / blocks);
 }
 
-void pack_b(const MatMul<float>& p, int64_t k, int64_t depth, int64_t column, int64_t width, float* out) {
+void pack_b(const MatMul<float>& p, Form form, int64_t k, int64_t depth, int64_t column, int64_t width, float* out) {
+  const int64_t row = panel_width(form);
   const float* b = p.b + k * p.b_row + column * p.b_col;
-  if (p.b_col == 1) pack_rows(b, p.b_row, depth, width, out);
-  else pack_columns(b, p.b_col, depth, width, out);
+  if (p.b_col == 1) pack_rows(b, p.b_row, depth, width, out, row);
+  else pack_columns(b, p.b_col, depth, width, out, row);
+  std::fill(out + even(depth) / 2 * row, out + pairs_of(form, depth) * row, 0.0f);
 }
 
-// A few panels at a time, over all of k.
+// The panels of a group, over all of k, a few together.
 void multiply_panels(const MatMul<float>& p, const Part& part, bool dot) {
-  const int64_t most = depth_of(p), panel = even(most) / 2 * kWidth, count = (part.last - part.column + kWidth - 1) / kWidth;
+  const Form form = dot ? Form::dot : Form::portable;
+  const int64_t most = depth_of(p, form), panel = even(most) / 2 * kWidth, count = (part.last - part.column + kWidth - 1) / kWidth;
   float* packed = scratch<float>(size_t(count * panel), 0);
   float* rows = scratch<float>(size_t((kBlockRows + kRowsOfTile) * padded(most)), 1);
   for (int64_t k = 0; k < p.k; k += most) {
     const int64_t depth = std::min(most, p.k - k);
     const auto width = [&](int64_t i) { return std::min(kWidth, part.last - part.column - i * kWidth); };
-    for (int64_t i = 0; i < count; ++i) pack_b(p, k, depth, part.column + i * kWidth, width(i), packed + i * panel);
+    for (int64_t i = 0; i < count; ++i) pack_b(p, form, k, depth, part.column + i * kWidth, width(i), packed + i * panel);
     for (int64_t first = part.row; first < part.end; first += kBlockRows) {
       const int64_t last = std::min(part.end, first + kBlockRows);
       const Packed a = p.a_col == 1 ? pack_a_rows(p, first, last, k, depth, dot, rows)
@@ -233,11 +270,41 @@ void multiply_panels(const MatMul<float>& p, const Part& part, bool dot) {
   }
 }
 
+// The matrix unit multiplies in the time that packing takes, so every number is packed once: many rows of A stay in the
+// second-level cache, and the panels of B pass through the first.
+void multiply_tiles(const MatMul<float>& p, const Part& part) {
+  constexpr int64_t kWide = bf16_tile::kColumns;
+  const int64_t most = depth_of(p, Form::tile), rows_most = std::min(kTileRows, part.end - part.row);
+  float* packed = scratch<float>(size_t(pairs_of(Form::tile, most) * kWide), 0);
+  float* rows = scratch<float>(size_t((rows_most + bf16_tile::kRows) * tile_row(most)), 1);
+  for (int64_t first = part.row; first < part.end; first += kTileRows) {
+    const int64_t last = std::min(part.end, first + kTileRows);
+    for (int64_t k = 0; k < p.k; k += most) {
+      const int64_t depth = std::min(most, p.k - k);
+      pack_a_tiles(p, first, last, k, depth, rows);
+      for (int64_t column = part.column; column < part.last; column += kWide) {
+        const int64_t width = std::min(kWide, part.last - column);
+        pack_b(p, Form::tile, k, depth, column, width, packed);
+        bf16_tile::multiply({.a = rows, .a_tile = 0, .a_row = tile_row(depth), .a_pair = 1, .a_odd = 0, .b = packed, .pairs = pairs_of(Form::tile, depth),
+                             .rows = last - first, .c = p.c + first * p.c_row + column, .c_row = p.c_row, .width = width,
+                             .from_c = p.accumulate || k > 0, .bias = p.bias ? p.bias + column : nullptr});
+      }
+    }
+  }
+}
+
+Form form_in_use() {
+  if (HWY_TARGET == HWY_AVX3 && bf16_tile::in_use()) return Form::tile;
+  return HWY_TARGET == HWY_AVX3 && bf16_dot::in_use() ? Form::dot : Form::portable;
+}
+
 // Blocks of rows by groups of columns; no element depends on the cut. Of the grids with enough tasks the one that packs least.
 void multiply(const MatMul<float>& p) {
   const double work = 2.0 * double(p.m) * double(p.n) * double(p.k);
   const int64_t tasks = std::clamp<int64_t>(int64_t(work / kTaskFlops), 1, (work > kLongTask * threads() ? 2 : 1) * threads());
-  const int64_t tiles = (p.m + kRowsOfTile - 1) / kRowsOfTile, vectors = (p.n + kLane - 1) / kLane;
+  const Form form = form_in_use();
+  const int64_t rows_of_tile = form == Form::tile ? bf16_tile::kRows : kRowsOfTile;
+  const int64_t tiles = (p.m + rows_of_tile - 1) / rows_of_tile, vectors = (p.n + kLane - 1) / kLane;
   int64_t groups = 1, blocks = 1;
   double least = -1;
   for (int64_t g = 1; g <= std::min(tasks, vectors); ++g) {
@@ -245,19 +312,23 @@ void multiply(const MatMul<float>& p) {
     const double packed = double(p.m) * double(g) + 2 * double(p.n) * double(b);
     if (b <= tiles && (least < 0 || packed < least)) least = packed, groups = g, blocks = b;
   }
-  const bool dot = HWY_TARGET == HWY_AVX3 && bf16_dot::in_use();
   const int64_t together = p.m <= kFewRows ? kWidth : kTogether * kWidth;
   parallel_for(blocks * groups, [&](int64_t task) {
     const int64_t block = task % blocks, group = task / blocks;
-    const int64_t row = tiles * block / blocks * kRowsOfTile, end = std::min(p.m, tiles * (block + 1) / blocks * kRowsOfTile);
+    const int64_t row = tiles * block / blocks * rows_of_tile, end = std::min(p.m, tiles * (block + 1) / blocks * rows_of_tile);
     const int64_t first = vectors * group / groups * kLane, last = std::min(p.n, vectors * (group + 1) / groups * kLane);
+    if (form == Form::tile) return multiply_tiles(p, {row, end, first, last});
     for (int64_t column = first; column < last; column += together)
-      multiply_panels(p, {row, end, column, std::min(last, column + together)}, dot);
+      multiply_panels(p, {row, end, column, std::min(last, column + together)}, form == Form::dot);
   });
 }
 
 }  // namespace
 void matmul_bf16_f32(const MatMul<float>& p) { multiply(p); }
+const char* bf16_instruction_of() {
+  const Form form = form_in_use();
+  return form == Form::tile ? "TDPBF16PS" : form == Form::dot ? "VDPBF16PS" : "";
+}
 }  // namespace HWY_NAMESPACE
 }  // namespace kernels
 HWY_AFTER_NAMESPACE();
@@ -265,6 +336,8 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace kernels {
 HWY_EXPORT(matmul_bf16_f32);
+HWY_EXPORT(bf16_instruction_of);
+const char* bf16_instruction() { return HWY_DYNAMIC_DISPATCH(bf16_instruction_of)(); }
 void cpu::matmul_bf16(const MatMul<float>& p) { HWY_DYNAMIC_DISPATCH(matmul_bf16_f32)(p); }
 }  // namespace kernels
 #endif

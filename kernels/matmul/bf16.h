@@ -1,10 +1,14 @@
 // Matrix products of bfloat16 operands, summed in float32: MatMul<float> with `bf16` set.
 //   C[m,n] = start[m,n] + sum_k r(A[m,k]) r(B[k,n]),   r: to bfloat16, to the nearest, ties to even; NaN stays NaN
-// The sum is VDPBF16PS's: one chain of fused multiply-adds that takes the terms two by two, the odd one of a pair first,
-//   start, k = 1, 0, 3, 2, 5, 4, …   (an odd K is filled up by a zero)
-// where numbers below 2^-126 count as 0. So the bits do not depend on M, tile or thread, as in float32; the instruction and
-// the portable kernel agree to the bit, hence AVX-512 and AVX2 do. (A product of two bfloat16 numbers is exact in float32
-// unless it leaves the range: so does the scalar target then.)
+// where numbers below 2^-126 count as 0. The order of the sum is the instruction's, of which there are two. Neither depends on
+// M, tile or thread, so the bits don't, as in float32.
+//   VDPBF16PS: one chain of fused multiply-adds that takes the terms two by two, the odd one of a pair first,
+//     start, k = 1, 0, 3, 2, 5, 4, …   (an odd K is filled up by a zero)
+//   The portable kernel has the same to the bit, hence AVX-512 and AVX2 do. (A product of two bfloat16 numbers is exact in
+//   float32 unless it leaves the range: so does the scalar target then.)
+//   TDPBF16PS, the matrix unit: of every 32 k (the last are filled up by zeros) the even ones in one chain from 0, the odd ones
+//   in another; both are added, and the sum is added to what stands:
+//     start + (e_0 + o_0) + (e_1 + o_1) + …,   e_b = sum of k = 32 b, 32 b + 2, …;   o_b of k = 32 b + 1, 32 b + 3, …
 #pragma once
 #include <cstdint>
 
@@ -34,6 +38,20 @@ void set_in_use(bool on);  // for tests and benchmarks; must be available
 void multiply(const Bf16Panel& p);
 double flops(int64_t rounds);  // does that much arithmetic in registers, and says how many FLOPs it was
 }  // namespace bf16_dot
+
+// TDPBF16PS. A's rows lie a_row apart, a tile at a time is read of them: whole tiles of pairs, whatever stands in rows that C
+// does not have. A panel of B has kColumns columns and whole tiles of pairs.
+namespace bf16_tile {
+constexpr int kRows = 32, kColumns = 32, kPairs = 16;
+bool available();          // this processor has it, and the system lends its registers
+bool in_use();             // at first: where available
+void set_in_use(bool on);  // for tests and benchmarks
+void multiply(const Bf16Panel& p);
+double flops(int64_t rounds);  // as bf16_dot's
+}  // namespace bf16_tile
+
+// What cpu::matmul_bf16 multiplies with: "TDPBF16PS", "VDPBF16PS", or "" where float32's multiply-adds do it.
+const char* bf16_instruction();
 
 namespace cpu {
 void matmul_bf16(const MatMul<float>&);

@@ -1,5 +1,4 @@
-// Products of bfloat16 operands: the sum that bf16.h writes down, the instruction against the portable kernel to the bit, and
-// nothing but the operands' rounding between them and float32.
+// Products of bfloat16 operands: the sums that bf16.h writes down, and VDPBF16PS against the portable kernel to the bit.
 #include "kernels/matmul/bf16.h"
 
 #include <gtest/gtest.h>
@@ -61,8 +60,8 @@ struct Product {
     return c;
   }
 
-  // The definition, without FMA's own flushing: for numbers that stay away from 2^-126.
-  Floats expected() const {
+  // The definitions, without FMA's own flushing: for numbers that stay away from 2^-126.
+  Floats expected(bool tiles) const {
     const Floats a = draw(kind, m * k, 1), b = draw(kind, k * n, 2), bs = draw(kind, n, 3);
     Floats c = draw(kind, m * n, 4);
     const auto at = [&](int64_t i, int64_t e) { return e < k ? rounded(a[size_t(way == TN ? e * m + i : i * k + e)]) : 0; };
@@ -70,7 +69,15 @@ struct Product {
     for (int64_t i = 0; i < m; ++i)
       for (int64_t j = 0; j < n; ++j) {
         float sum = accumulate ? c[size_t(i * n + j)] : bias ? bs[size_t(j)] : 0;
-        for (int64_t e = 0; e < k; e += 2) sum = std::fma(at(i, e), bt(e, j), std::fma(at(i, e + 1), bt(e + 1, j), sum));
+        for (int64_t e = 0; !tiles && e < k; e += 2) sum = std::fma(at(i, e), bt(e, j), std::fma(at(i, e + 1), bt(e + 1, j), sum));
+        for (int64_t block = 0; tiles && block < k; block += 32) {
+          float even = 0, odd = 0;
+          for (int64_t e = block; e < block + 32; e += 2) {
+            even = std::fma(at(i, e), bt(e, j), even);
+            odd = std::fma(at(i, e + 1), bt(e + 1, j), odd);
+          }
+          sum += even + odd;
+        }
         c[size_t(i * n + j)] = sum;
       }
     return c;
@@ -96,20 +103,42 @@ std::vector<Product> products() {
   return list;
 }
 
+// The form that is multiplied with while it lives; whatever was in use before is so again.
+struct With {
+  enum Form { portable, dot, tile };
+  bool tile_before = bf16_tile::in_use(), dot_before = bf16_dot::in_use();
+  explicit With(Form form) { bf16_tile::set_in_use(form == tile), bf16_dot::set_in_use(form == dot); }
+  ~With() { bf16_tile::set_in_use(tile_before), bf16_dot::set_in_use(dot_before), set_simd_target(""); }
+};
+
 TEST(MatMulBf16, IsTheChainThatIsWrittenDown) {
+  const With portable(With::portable);
   for (const Product& p : products()) {
-    const Floats expected = p.expected();
+    const Floats expected = p.expected(false);
     for (const std::string& target : simd_targets()) {
       set_simd_target(target);
       EXPECT_EQ(difference(p.run(), expected), "") << target << " way " << p.way << ", " << p.m << " x " << p.n << " x " << p.k;
     }
   }
-  set_simd_target("");
+}
+
+TEST(MatMulBf16, TheMatrixUnitAddsAsIsWrittenDown) {
+  if (!bf16_tile::available() || simd_target() != "avx512") GTEST_SKIP() << "this processor has no TDPBF16PS";
+  const With tile(With::tile);
+  std::vector<Product> list = products();
+  for (const Way way : {NT, NN, TN}) {
+    list.push_back({64, 96, 96, way});
+    list.push_back({32, 32, 1100, way, true});
+    list.push_back({2, 33, 300, way, false, true});
+    list.push_back({1100, 20, 34, way});
+  }
+  for (const Product& p : list)
+    EXPECT_EQ(difference(p.run(), p.expected(true)), "") << "way " << p.way << ", " << p.m << " x " << p.n << " x " << p.k;
 }
 
 TEST(MatMulBf16, TheInstructionAndThePortableKernelAgreeToTheBit) {
   if (!bf16_dot::available()) GTEST_SKIP() << "this processor has no VDPBF16PS";
-  const bool before = bf16_dot::in_use();
+  const With before(With::dot);
   for (const Draw kind : {Draw::normal, Draw::any_bits, Draw::tiny})
     for (Product p : products()) {
       p.kind = kind;
@@ -124,19 +153,21 @@ TEST(MatMulBf16, TheInstructionAndThePortableKernelAgreeToTheBit) {
       }
       set_simd_target("");
     }
-  bf16_dot::set_in_use(before);
 }
 
 TEST(MatMulBf16, DependsOnNeitherThreadsNorRows) {
   const int threads_before = threads();
-  for (const Way way : {NT, NN, TN}) {
-    const Product p{140, 110, 530, way};
-    set_threads(1);
-    const Floats one = p.run();
-    set_threads(3);
-    EXPECT_EQ(difference(p.run(), one), "");
-    const Floats row = p.run(117, 1);
-    EXPECT_EQ(std::memcmp(&row[117 * 110], &one[117 * 110], 110 * sizeof(float)), 0) << way;
+  for (const With::Form form : {With::portable, With::dot, With::tile}) {
+    const With in_use(form);
+    for (const Way way : {NT, NN, TN}) {
+      const Product p{140, 110, 530, way};
+      set_threads(1);
+      const Floats one = p.run();
+      set_threads(3);
+      EXPECT_EQ(difference(p.run(), one), "");
+      const Floats row = p.run(117, 1);
+      EXPECT_EQ(std::memcmp(&row[117 * 110], &one[117 * 110], 110 * sizeof(float)), 0) << way << ", form " << form;
+    }
   }
   set_threads(threads_before);
 }
