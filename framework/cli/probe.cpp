@@ -7,6 +7,7 @@
 #include "framework/cli/compute_options.h"
 #include "framework/cli/output.h"
 #include "framework/cli/probe_dump.h"
+#include "framework/cli/probe_memory.h"
 #include "framework/cli/probe_output.h"
 #include "framework/cli/probe_source.h"
 #include "framework/cli/version.h"
@@ -19,14 +20,14 @@ namespace adder {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr char kJsonFile[] = "probe.json", kDataFile[] = "probe.h5", kPageFile[] = "report.html";
+constexpr char kJsonFile[] = "probe.json", kDataFile[] = "probe.h5", kPageFile[] = "report.html", kFigureFile[] = "lag_profiles.svg";
 
 struct ProbeOptions {
   std::vector<std::string> paths;
   ProbeSourceOptions source;  // of each of them; its own `path` is not looked at
   int64_t exponents = 8;
   std::string out;
-  bool json = false;
+  bool json = false, curse_of_memory = false;
   ComputeOptions compute;
 };
 
@@ -88,7 +89,8 @@ void write_comparison(const std::string& folder, const std::vector<lab::Compared
   for (const lab::Compared& m : models) write_files(folder + "/" + m.name, m.probe, m.subject, to_json(m.probe, m.subject));
   lab::write_comparison_file(folder + "/" + kDataFile, models, command);
   lab::write_comparison_page(folder + "/" + kPageFile, models, command);
-  note(folder + ": " + kPageFile + ", " + kDataFile);
+  lab::write_comparison_figure(folder + "/" + kFigureFile, models);
+  note(folder + ": " + kPageFile + ", " + kFigureFile + ", " + kDataFile);
 }
 
 void print_comparison(const std::vector<lab::Compared>& models) {
@@ -132,6 +134,12 @@ int probe_command(const ProbeOptions& options, const ModelFactory& factory) {
   if (options.exponents < 0)
     throw UsageError("--exponents is " + std::to_string(options.exponents) + ", expected at least 1, or 0: none");
   if (!options.out.empty()) check_folder(options.out);
+  if (options.curse_of_memory) {
+    if (!options.paths.empty()) throw UsageError("--curse-of-memory looks at a recurrence alone, not at " + options.paths[0] + "; leave one of them out");
+    if (!options.out.empty()) make_folder(options.out);
+    return probe_curse_of_memory(options.out, options.json);
+  }
+  if (options.paths.empty()) throw UsageError("nothing to probe was given, expected RUN, CHECKPOINT or CONFIG; see adder probe --help");
   if (options.paths.size() > 1) return compare(options, factory);
   const std::optional<DumpStory> story = story_of(options.paths[0], factory);
   try {
@@ -158,7 +166,6 @@ Action declare_probe(CLI::App& app) {
   ProbeSourceOptions& source = options->source;
   app.add_option("RUN|CHECKPOINT|CONFIG", options->paths,
                  "a run's folder (its last checkpoint), a checkpoint file, or a config, CONFIG.json: its model untrained; several are compared")
-      ->required()
       ->type_name("PATH");
   app.add_flag("--best", source.best, "of a run: the checkpoint of the lowest evaluation loss");
   declare_planned(app, source.planned);
@@ -170,6 +177,8 @@ Action declare_probe(CLI::App& app) {
   app.add_option("--exponents", options->exponents, "Lyapunov exponents of each recurrent block, the largest; 0: none")
       ->type_name("N")
       ->capture_default_str();
+  app.add_flag("--curse-of-memory", options->curse_of_memory,
+               "no model: how strongly h = lambda h + x feels lambda, measured and by formula, in four parametrisations");
   app.add_flag("--random", source.random, "random tokens in place of the text");
   app.add_option("--out", options->out, "a folder for probe.json, probe.h5 and report.html; of several, each one's own below it")->type_name("DIR");
   app.add_flag("--json", options->json, "the result as one JSON document; norms as base-10 logarithms");

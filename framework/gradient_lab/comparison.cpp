@@ -7,6 +7,7 @@
 #include "framework/data/hdf5.h"
 #include "framework/gradient_lab/magnitude.h"
 #include "framework/report/page.h"
+#include "framework/report/svg_file.h"
 #include "framework/training/durable_file.h"
 
 namespace adder::lab {
@@ -28,6 +29,14 @@ report::Table summary(const std::vector<Compared>& models) {
     table.rows.push_back({m.name, shown_memory(m.probe.profile.memory), shown_power(mean.back() - mean[1]), headline(m.probe.findings)});
   }
   return table;
+}
+
+report::Figure profiles_figure(const std::vector<Compared>& models, const report::Palette& palette) {
+  report::LineChart chart{"How much the loss of a token owes to the tokens before it",
+                          "The norm of d loss at t / d embedding at t - k over that at k = 1, means of the probes. A straight line down is an exponential memory. Where the norm is exactly 0 there is no point.",
+                          {"lag k (tokens)"}, {"log10 of the norm over that at lag 1"}, {}};
+  for (const Compared& m : models) chart.series.push_back(profile_series(m));
+  return draw(chart, palette);
 }
 
 std::vector<std::string> names_of(const std::vector<Compared>& models) {
@@ -80,17 +89,18 @@ void write_comparison_file(const std::string& path, const std::vector<Compared>&
   durable.commit();
 }
 
+void write_comparison_figure(const std::string& path, const std::vector<Compared>& models) {
+  const report::Palette palette(names_of(models));
+  report::write_svg(path, profiles_figure(models, palette), palette);
+}
+
 void write_comparison_page(const std::string& path, const std::vector<Compared>& models, const std::string& command) {
   require_comparable(models);
   const report::Palette palette(names_of(models));
   report::Page page("How far back gradients reach", "adder probe", palette);
   page.verdict(Tone::plain, farthest(models), std::to_string(models.size()) + " models",
                "Means of " + std::to_string(models[0].probe.probes()) + " probes of each, in float64; one text, one seed each.");
-  report::LineChart chart{"How much the loss of a token owes to the tokens before it",
-                          "The norm of d loss at t / d embedding at t - k over that at k = 1, means of the probes. A straight line down is an exponential memory. Where the norm is exactly 0 there is no point.",
-                          {"lag k (tokens)"}, {"log10 of the norm over that at lag 1"}, {}};
-  for (const Compared& m : models) chart.series.push_back(profile_series(m));
-  page.figure(draw(chart, palette));
+  page.figure(profiles_figure(models, palette));
   page.table(summary(models));
   for (const Compared& m : models) {
     page.heading(m.name);

@@ -17,5 +17,6 @@ void require_comparable(const std::vector<Compared>& models);
 //   /memory_length (model): tokens
 void write_comparison_file(const std::string& path, const std::vector<Compared>& models, const std::string& command);
 void write_comparison_page(const std::string& path, const std::vector<Compared>& models, const std::string& command);
+void write_comparison_figure(const std::string& path, const std::vector<Compared>& models);  // an SVG: the profiles on one axis
 
 }  // namespace adder::lab

@@ -1,4 +1,5 @@
 #include "framework/gradient_lab/curse_of_memory.h"
+#include "framework/gradient_lab/curse_page.h"
 
 #include <gtest/gtest.h>
 
@@ -50,6 +51,22 @@ TEST(CurseOfMemory, RefusesWhatIsNoMemory) {
   EXPECT_EQ(message_of([] { formula(1, 0); }), "[curse_of_memory] lambda is 1.000000, expected between 0 and 1");
   EXPECT_EQ(message_of([] { measure_sensitivity(0.5, -1, 10, 1); }),
             "[curse_of_memory] rho is -1.000000, expected between -1 and 1");
+}
+
+TEST(CurseOfMemory, TheFigureShowsFormulaAndMeasurement) {
+  std::vector<CursePoint> points;
+  for (const double lambda : {0.5, 0.75}) {
+    CursePoint p{lambda, {}, {}};
+    for (const Parametrisation way : kParametrisations) p.formula.push_back(formula(lambda, 0.5, way)), p.measured.push_back({p.formula.back(), 0});
+    points.push_back(p);
+  }
+  points[1].measured[2].mean *= 1.05;
+  EXPECT_NEAR(worst_miss(points), 0.05, 1e-12);
+  const report::Table table = curse_table(points);
+  ASSERT_EQ(table.rows.size(), 2u);
+  EXPECT_EQ(table.rows[1][0], "4");
+  EXPECT_EQ(table.rows[1].size(), table.heads.size());
+  EXPECT_NE(curse_figure(points, 0.5).svg.find("exp(-exp(nu)), normalised"), std::string::npos);
 }
 
 }  // namespace
