@@ -25,7 +25,8 @@ constexpr int kVectors = bf16_dot::kVectors;
 constexpr int64_t kLane = kNativeLanes<float>;
 constexpr int64_t kWidth = kVectors * kLane;  // of a panel, but the matrix unit's
 constexpr int64_t kBlockRows = 224;           // rows of A that a panel meets in turn
-constexpr int64_t kTileRows = 1024;           // the same before the matrix unit
+constexpr int64_t kTileRows = 1024;           // the same before the matrix unit, at most kTileNumbers of A
+constexpr int64_t kTileNumbers = 512 * 1024, kTileDepth = 1024;
 constexpr int64_t kMostDepth = 512;           // of a k block, even
 constexpr int64_t kTogether = 12;             // panels that a task packs at a time
 constexpr int64_t kFewRows = 4, kFewDepth = 128;  // up to these B is read once: panels pass through L1
@@ -231,7 +232,8 @@ struct Part {  // of C that one task computes
 
 // Of a k block: whole pairs, or whole tiles of them.
 int64_t depth_of(const MatMul<float>& p, Form form) {
-  const int64_t most = p.m <= kFewRows ? kFewDepth : kMostDepth, blocks = (p.k + most - 1) / most;
+  const int64_t long_one = form == Form::tile ? kTileDepth : kMostDepth;
+  const int64_t most = p.m <= kFewRows ? kFewDepth : long_one, blocks = (p.k + most - 1) / most;
   return 2 * pairs_of(form, (p.k + blocks - 1) / blocks);
 }
 
@@ -274,11 +276,12 @@ void multiply_panels(const MatMul<float>& p, const Part& part, bool dot) {
 // second-level cache, and the panels of B pass through the first.
 void multiply_tiles(const MatMul<float>& p, const Part& part) {
   constexpr int64_t kWide = bf16_tile::kColumns;
-  const int64_t most = depth_of(p, Form::tile), rows_most = std::min(kTileRows, part.end - part.row);
+  const int64_t most = depth_of(p, Form::tile), together = std::min(kTileRows, kTileNumbers / most / 32 * 32);
+  const int64_t rows_most = std::min(together, part.end - part.row);
   float* packed = scratch<float>(size_t(pairs_of(Form::tile, most) * kWide), 0);
   float* rows = scratch<float>(size_t((rows_most + bf16_tile::kRows) * tile_row(most)), 1);
-  for (int64_t first = part.row; first < part.end; first += kTileRows) {
-    const int64_t last = std::min(part.end, first + kTileRows);
+  for (int64_t first = part.row; first < part.end; first += together) {
+    const int64_t last = std::min(part.end, first + together);
     for (int64_t k = 0; k < p.k; k += most) {
       const int64_t depth = std::min(most, p.k - k);
       pack_a_tiles(p, first, last, k, depth, rows);
