@@ -26,6 +26,7 @@ constexpr int64_t kLane = kNativeLanes<float>;
 constexpr int64_t kWidth = kVectors * kLane;  // of a panel, but the matrix unit's
 constexpr int64_t kBlockRows = 224;           // rows of A that a panel meets in turn
 constexpr int64_t kTileRows = 1024;           // the same before the matrix unit, at most kTileNumbers of A
+constexpr int64_t kStreamFrom = 256 * 1024;   // numbers of C that would push everything else out of the second-level cache
 constexpr int64_t kTileNumbers = 512 * 1024, kTileDepth = 1024;
 constexpr int64_t kMostDepth = 512;           // of a k block, even
 constexpr int64_t kTogether = 12;             // panels that a task packs at a time
@@ -69,7 +70,8 @@ constexpr int64_t pairs_of(Form form, int64_t depth) {
 }
 
 // out[p] = the pair x[2p], x[2p + 1] of n numbers that lie side by side; up to a vector of zeros behind them.
-void pair_up(const float* x, int64_t n, float* out) {
+void pair_up(Form form, const float* x, int64_t n, float* out) {
+  if (form == Form::tile) return bf16_tile::pair_up(x, n, out);
   const hn::Rebind<uint16_t, Tag<float>> half;
   auto* to = reinterpret_cast<uint16_t*>(out);
   for (int64_t i = 0; i < n; i += kLane)
@@ -85,7 +87,12 @@ void round_up(const float* x, int64_t n, float* out) {
 // ---- packing ----------------------------------------------------------------------------------------------------
 
 // Panel of B, rows of which are contiguous, `row` columns apart once packed.
-void pack_rows(const float* b, int64_t b_row, int64_t depth, int64_t width, float* out, int64_t row) {
+void pack_rows(Form form, const float* b, int64_t b_row, int64_t depth, int64_t width, float* out, int64_t row) {
+  if (form == Form::tile) {
+    for (int64_t k = 0; k < depth; k += 2, b += 2 * b_row, out += row)
+      bf16_tile::pair_rows(b, k + 1 < depth ? b + b_row : nullptr, width, out);
+    return;
+  }
   for (int64_t k = 0; k < depth; k += 2, b += 2 * b_row, out += row)
     for (int64_t j = 0; j < width; j += kLane) {
       const auto first = rounded(load_some(b + j, width - j));
@@ -95,10 +102,10 @@ void pack_rows(const float* b, int64_t b_row, int64_t depth, int64_t width, floa
 }
 
 // The same where column j of B is a contiguous row of memory, b_col apart.
-void pack_columns(const float* b, int64_t b_col, int64_t depth, int64_t width, float* out, int64_t row) {
+void pack_columns(Form form, const float* b, int64_t b_col, int64_t depth, int64_t width, float* out, int64_t row) {
   const int64_t pairs = even(depth) / 2, line = padded(pairs);
   float* lines = scratch<float>(size_t(kWidth * line), 2);
-  for (int64_t j = 0; j < width; ++j) pair_up(b + j * b_col, depth, lines + j * line);
+  for (int64_t j = 0; j < width; ++j) pair_up(form, b + j * b_col, depth, lines + j * line);
   transpose(lines, line, width, pairs, out, row);
   for (int64_t j = width; j < padded(width); ++j)
     for (int64_t k = 0; k < pairs; ++k) out[k * row + j] = 0;
@@ -114,7 +121,7 @@ Packed pack_a_rows(const MatMul<float>& p, int64_t first, int64_t last, int64_t 
   const int64_t row = padded(pairs ? even(depth) / 2 : even(depth));
   for (int64_t i = first; i < last; ++i) {
     const float* x = p.a + i * p.a_row + k * p.a_col;
-    if (pairs) pair_up(x, depth, out + (i - first) * row);
+    if (pairs) pair_up(Form::dot, x, depth, out + (i - first) * row);
     else round_up(x, depth, out + (i - first) * row);
   }
   return {kRowsOfTile * row, row, pairs ? 1 : 2, 1};
@@ -153,14 +160,14 @@ void pack_a_tiles(const MatMul<float>& p, int64_t first, int64_t last, int64_t k
   const int64_t row = tile_row(depth), pairs = even(depth) / 2, rows = last - first;
   const float* a = p.a + first * p.a_row + k * p.a_col;
   if (p.a_col == 1) {
-    for (int64_t i = 0; i < rows; ++i) pair_up(a + i * p.a_row, depth, out + i * row);
+    for (int64_t i = 0; i < rows; ++i) pair_up(Form::tile, a + i * p.a_row, depth, out + i * row);
     return fill_up(rows, depth, out);
   }
   constexpr int64_t kStrip = 4 * kLane;  // rows that turn together
   float* lines = scratch<float>(size_t(kStrip * pairs), 2);
   for (int64_t i = 0; i < rows; i += kStrip) {
     const int64_t some = std::min(kStrip, rows - i);
-    pack_rows(a + i, p.a_col, depth, some, lines, kStrip);
+    pack_rows(Form::tile, a + i, p.a_col, depth, some, lines, kStrip);
     transpose(lines, kStrip, pairs, some, out + i * row, row);
   }
   fill_up(rows, depth, out);
@@ -240,8 +247,8 @@ int64_t depth_of(const MatMul<float>& p, Form form) {
 void pack_b(const MatMul<float>& p, Form form, int64_t k, int64_t depth, int64_t column, int64_t width, float* out) {
   const int64_t row = panel_width(form);
   const float* b = p.b + k * p.b_row + column * p.b_col;
-  if (p.b_col == 1) pack_rows(b, p.b_row, depth, width, out, row);
-  else pack_columns(b, p.b_col, depth, width, out, row);
+  if (p.b_col == 1) pack_rows(form, b, p.b_row, depth, width, out, row);
+  else pack_columns(form, b, p.b_col, depth, width, out, row);
   std::fill(out + even(depth) / 2 * row, out + pairs_of(form, depth) * row, 0.0f);
 }
 
@@ -277,6 +284,8 @@ void multiply_panels(const MatMul<float>& p, const Part& part, bool dot) {
 void multiply_tiles(const MatMul<float>& p, const Part& part) {
   constexpr int64_t kWide = bf16_tile::kColumns;
   const int64_t most = depth_of(p, Form::tile), together = std::min(kTileRows, kTileNumbers / most / 32 * 32);
+  const bool streams = !p.accumulate && most >= p.k && p.m * p.n >= kStreamFrom && p.c_row % 16 == 0 &&
+                       reinterpret_cast<uintptr_t>(p.c + part.column) % 64 == 0;
   const int64_t rows_most = std::min(together, part.end - part.row);
   float* packed = scratch<float>(size_t(pairs_of(Form::tile, most) * kWide), 0);
   float* rows = scratch<float>(size_t((rows_most + bf16_tile::kRows) * tile_row(most)), 1);
@@ -290,7 +299,8 @@ void multiply_tiles(const MatMul<float>& p, const Part& part) {
         pack_b(p, Form::tile, k, depth, column, width, packed);
         bf16_tile::multiply({.a = rows, .a_tile = 0, .a_row = tile_row(depth), .a_pair = 1, .a_odd = 0, .b = packed, .pairs = pairs_of(Form::tile, depth),
                              .rows = last - first, .c = p.c + first * p.c_row + column, .c_row = p.c_row, .width = width,
-                             .from_c = p.accumulate || k > 0, .bias = p.bias ? p.bias + column : nullptr});
+                             .from_c = p.accumulate || k > 0, .bias = p.bias ? p.bias + column : nullptr,
+                             .stream = streams && width == kWide});
       }
     }
   }

@@ -27,6 +27,7 @@ struct Bf16Panel {
   int64_t c_row, width;  // columns
   bool from_c;           // the chain goes on from C
   const float* bias;     // else it begins here, or at 0
+  bool stream = false;   // C is of whole, aligned cache lines and goes past the caches; bf16_tile's alone
 };
 
 // VDPBF16PS, in tiles and panels as large as those of the AVX-512 target.
@@ -47,6 +48,10 @@ bool available();          // this processor has it, and the system lends its re
 bool in_use();             // at first: where available
 void set_in_use(bool on);  // for tests and benchmarks
 void multiply(const Bf16Panel& p);
+// Packing in its vectors: out[p] = the pair x[2p], x[2p + 1] of n numbers, and zeros up to 16 whole pairs; out[j] = the pair
+// even[j], odd[j] of n columns, and zeros up to 16 of them (odd null: 0).
+void pair_up(const float* x, int64_t n, float* out);
+void pair_rows(const float* even, const float* odd, int64_t n, float* out);
 double flops(int64_t rounds);  // as bf16_dot's
 }  // namespace bf16_tile
 

@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #define TILE_TARGET __attribute__((target("avx512f,amx-tile,amx-bf16")))
+#define ROUND_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16")))
 #endif
 
 namespace kernels::bf16_tile {
@@ -39,7 +40,8 @@ struct Tiles {
 
 // A block of C of up to 2 x 2 tiles: 0 and 1 above 2 and 3; A's are 4 and 5, B's 6 and 7.
 template <bool kTwoRows, bool kTwoColumns>
-TILE_TARGET void multiply_block(const Bf16Panel& p, const float* a, const float* b, float* c, int64_t c_row, bool from_c) {
+TILE_TARGET void multiply_block(const Bf16Panel& p, const float* a, float* c, int64_t c_row, bool from_c) {
+  const float* b = p.b;
   asm volatile("" : : "r"(c) : "memory");  // the intrinsics don't tell the compiler that they read memory
   const int64_t a_bytes = 4 * p.a_row, b_bytes = 4 * kColumns, c_bytes = 4 * c_row;
   if (from_c) {
@@ -70,10 +72,10 @@ TILE_TARGET void multiply_block(const Bf16Panel& p, const float* a, const float*
 }
 
 void multiply_block(const Bf16Panel& p, const float* a, int64_t rows, int64_t columns, float* c, int64_t c_row, bool from_c) {
-  if (rows > kSide && columns > kSide) multiply_block<true, true>(p, a, p.b, c, c_row, from_c);
-  else if (rows > kSide) multiply_block<true, false>(p, a, p.b, c, c_row, from_c);
-  else if (columns > kSide) multiply_block<false, true>(p, a, p.b, c, c_row, from_c);
-  else multiply_block<false, false>(p, a, p.b, c, c_row, from_c);
+  if (rows > kSide && columns > kSide) multiply_block<true, true>(p, a, c, c_row, from_c);
+  else if (rows > kSide) multiply_block<true, false>(p, a, c, c_row, from_c);
+  else if (columns > kSide) multiply_block<false, true>(p, a, c, c_row, from_c);
+  else multiply_block<false, false>(p, a, c, c_row, from_c);
 }
 
 // Whole tiles that hold `rows` x `width` numbers of C, or what the sum begins with.
@@ -84,6 +86,16 @@ void multiply_edge(const Bf16Panel& p, const float* a, int64_t rows, float* c) {
   for (int64_t i = 0; starts && i < rows; ++i) std::copy_n(p.from_c ? c + i * p.c_row : p.bias, p.width, block + i * kColumns);
   multiply_block(p, a, rows, p.width, block, kColumns, starts);
   for (int64_t i = 0; i < rows; ++i) std::copy_n(block + i * kColumns, p.width, c + i * p.c_row);
+}
+
+// Past the caches, which spares reading what is overwritten.
+TILE_TARGET void multiply_streaming(const Bf16Panel& p, const float* a, float* c) {
+  alignas(64) float block[kRows * kColumns];
+  multiply_block<true, true>(p, a, block, kColumns, false);
+  for (int64_t i = 0; i < kRows; ++i, c += p.c_row) {
+    _mm512_stream_ps(c, _mm512_load_ps(block + i * kColumns));
+    _mm512_stream_ps(c + kSide, _mm512_load_ps(block + i * kColumns + kSide));
+  }
 }
 
 TILE_TARGET double peak(int64_t rounds) {
@@ -115,7 +127,7 @@ bool ask_for_tiles() {
   constexpr unsigned kAmxBf16 = 1u << 22, kAmxTile = 1u << 24;
   constexpr long kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
   unsigned a = 0, b = 0, c = 0, d = 0;
-  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d & kAmxBf16) || !(d & kAmxTile)) return false;
+  if (!bf16_dot::available() || !__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d & kAmxBf16) || !(d & kAmxTile)) return false;
   return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 }
 
@@ -143,14 +155,37 @@ void multiply(const Bf16Panel& p) {
     const float* a = p.a + row * p.a_row;
     float* c = p.c + row * p.c_row;
     const bool whole = rows == kRows && p.width == kColumns && (p.from_c || !p.bias);
-    if (whole) multiply_block(p, a, rows, p.width, c, p.c_row, p.from_c);
+    if (whole && p.stream) multiply_streaming(p, a, c);
+    else if (whole) multiply_block(p, a, rows, p.width, c, p.c_row, p.from_c);
     else multiply_edge(p, a, rows, c);
+  }
+  if (p.stream) _mm_sfence();  // before another thread may read it
+}
+ROUND_TARGET void pair_up(const float* x, int64_t n, float* out) {
+  for (int64_t i = 0; i < n; i += 2 * kSide) {
+    const int64_t left = n - i;
+    const __mmask16 low = left >= kSide ? 0xffff : __mmask16((1u << left) - 1);
+    const __mmask16 high = left >= 2 * kSide ? 0xffff : left <= kSide ? 0 : __mmask16((1u << (left - kSide)) - 1);
+    const __m512bh pairs = _mm512_cvtne2ps_pbh(_mm512_maskz_loadu_ps(high, x + i + kSide), _mm512_maskz_loadu_ps(low, x + i));
+    _mm512_storeu_si512(out + i / 2, (__m512i)pairs);
+  }
+}
+ROUND_TARGET void pair_rows(const float* even, const float* odd, int64_t n, float* out) {
+  alignas(64) static const uint16_t order[32] = {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23,
+                                                 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+  const __m512i interleaved = _mm512_load_si512(order);
+  for (int64_t j = 0; j < n; j += kSide) {
+    const __mmask16 some = n - j >= kSide ? 0xffff : __mmask16((1u << (n - j)) - 1);
+    const __m512 first = _mm512_maskz_loadu_ps(some, even + j), second = odd ? _mm512_maskz_loadu_ps(some, odd + j) : _mm512_setzero_ps();
+    _mm512_storeu_si512(out + j, _mm512_permutexvar_epi16(interleaved, (__m512i)_mm512_cvtne2ps_pbh(second, first)));
   }
 }
 double flops(int64_t rounds) { return peak(rounds); }
 #else
 bool available() { return false; }
 void multiply(const Bf16Panel&) {}
+void pair_up(const float*, int64_t, float*) {}
+void pair_rows(const float*, const float*, int64_t, float*) {}
 double flops(int64_t) { return 0; }
 #endif
 
