@@ -161,8 +161,11 @@ void multiply(const Bf16Panel& p) {
   }
   if (p.stream) _mm_sfence();  // before another thread may read it
 }
+constexpr int64_t kAhead = 1024;  // numbers that pair_up fetches ahead: beyond the end of most rows, where the next one begins
 ROUND_TARGET void pair_up(const float* x, int64_t n, float* out) {
   for (int64_t i = 0; i < n; i += 2 * kSide) {
+    _mm_prefetch(x + i + kAhead, _MM_HINT_T0);
+    _mm_prefetch(x + i + kAhead + kSide, _MM_HINT_T0);
     const int64_t left = n - i;
     const __mmask16 low = left >= kSide ? 0xffff : __mmask16((1u << left) - 1);
     const __mmask16 high = left >= 2 * kSide ? 0xffff : left <= kSide ? 0 : __mmask16((1u << (left - kSide)) - 1);
