@@ -336,6 +336,23 @@ void check_width(const Config& c, Use use) {
            "model.parametrisation \"mup\" has the rates of adamw and lion; optimizer.name is \"" + rule + "\"");
 }
 
+// Jacobians of a recurrence are taken along one text, and kept until backward.
+void check_flossing(const Config& c) {
+  const FlossingConfig& f = c.training.flossing;
+  if (f.exponents == 0) return;
+  if (c.training.recompute)
+    refuse(c, {"training.recompute", "training.flossing.exponents"},
+           "training.recompute keeps nothing of a block, but training.flossing needs its states; remove one");
+  if (c.data.documents == "separate")
+    refuse(c, {"data.documents", "training.flossing.exponents"},
+           "training.flossing follows states from token to token, but with data.documents \"separate\" they start anew within "
+           "a sequence; remove one");
+  if (c.data.batches.empty() && f.horizon > c.training.context_length)
+    refuse(c, {"training.flossing.horizon"},
+           "training.flossing.horizon is " + shown(f.horizon) + ", expected at most training.context_length, " +
+               shown(c.training.context_length));
+}
+
 void check(const Config& c, Use use) {
   if (c.device == "cuda" && use == Use::train && !kernels::available(kernels::Device::cuda))
     refuse(c, {"device"},
@@ -348,6 +365,7 @@ void check(const Config& c, Use use) {
            "model.architecture is missing; choose one, or start from weights by initialize.from");
   check_model(c, use);
   check_width(c, use);
+  check_flossing(c);
   check_data(c, use);
   check_rates(c);
   if (c.evaluation_stride() > c.evaluation_window())
