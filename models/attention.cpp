@@ -9,6 +9,7 @@
 #include "framework/ops/rms_norm.h"
 #include "framework/ops/row_buffer.h"
 #include "framework/ops/view.h"
+#include "models/width.h"
 
 namespace adder {
 namespace {
@@ -44,22 +45,25 @@ Attention::Attention(const ModelConfig& config, const AttentionOptions& o, const
       window_(o.window),
       rotary_(o.rotary),
       rotary_base_(o.rotary_base),
+      q_factor_(1 / std::sqrt(config.width_ratio())),
       norm_eps_(config.norm_eps) {
   if (heads_ % kv_heads_ != 0)
     refuse("n_kv_heads is " + std::to_string(kv_heads_) + ", expected a divisor of n_heads, " + std::to_string(heads_));
   if (rotary_ != "none" && head_dim_ % 2 != 0)
     refuse("rotary turns pairs, but a head has " + std::to_string(head_dim_) +
            " elements; expected an even number (d_model / n_heads, or head_dim)");
+  require_derived_width(config, "attention", "head_dim", o.head_dim);
   const int64_t D = config.d_model, rows = (heads_ + 2 * kv_heads_) * head_dim_;
-  qkv_proj_ = &scope.add("qkv_proj.weight", {rows, D}, init::normal(0.02));
+  const double start = 0.02 / std::sqrt(config.width_ratio());
+  qkv_proj_ = &scope.add_hidden("qkv_proj.weight", {rows, D}, init::normal(start));
   if (o.bias) qkv_proj_bias_ = &scope.add("qkv_proj.bias", {rows}, init::constant(0));
   if (o.qk_norm) {
     q_norm_ = &scope.add("q_norm.weight", {head_dim_}, init::constant(1));
     k_norm_ = &scope.add("k_norm.weight", {head_dim_}, init::constant(1));
   }
   // As GPT-2: two residual branches a block, whose sum keeps its size whatever the depth.
-  out_proj_ = &scope.add("out_proj.weight", {D, heads_ * head_dim_},
-                         init::normal(0.02 / std::sqrt(2 * double(config.n_layers))));
+  out_proj_ = &scope.add_hidden("out_proj.weight", {D, heads_ * head_dim_},
+                                init::normal(start / std::sqrt(2 * double(config.n_layers))));
   if (o.bias) out_proj_bias_ = &scope.add("out_proj.bias", {D}, init::constant(0));
 }
 
@@ -130,7 +134,7 @@ Var Attention::forward(Pass& pass, const Var& x, MixerState& state, const Stretc
   const Var projected =
       ops::linear(x, use(pass, *qkv_proj_), use_if(pass, qkv_proj_bias_));
   const auto qkv = ops::split(projected, {q_width, kv_width, kv_width});
-  const Var q = turned(normalised(pass, qkv[0], heads_, q_norm_), heads_, at.positions);
+  const Var q = scaled(turned(normalised(pass, qkv[0], heads_, q_norm_), heads_, at.positions), q_factor_);
   Var k = turned(normalised(pass, qkv[1], kv_heads_, k_norm_), kv_heads_, at.positions), v = qkv[2];
 
   Tensor past;

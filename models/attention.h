@@ -33,6 +33,7 @@ class Attention : public Mixer {
   // rows of them that are in use.
   std::vector<std::string> state_names() const override { return {"k", "v", "count"}; }
   std::vector<std::string> recurrent_names() const override { return {}; }
+  bool has_mup() const override { return true; }
   bool bounded_state() const override { return window_ > 0; }
 
  private:
@@ -44,7 +45,7 @@ class Attention : public Mixer {
 
   int64_t heads_, kv_heads_, head_dim_, window_;
   std::string rotary_;
-  double rotary_base_, norm_eps_;
+  double rotary_base_, q_factor_, norm_eps_;
   Parameter *qkv_proj_, *qkv_proj_bias_ = nullptr;  // ((H + 2G) dh, D): rows of q, k, v
   Parameter *q_norm_ = nullptr, *k_norm_ = nullptr;  // (dh)
   Parameter *out_proj_, *out_proj_bias_ = nullptr;  // (D, H dh)

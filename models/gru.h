@@ -21,6 +21,9 @@ class Gru : public Mixer {
 
   Var forward(Pass& pass, const Var& x, MixerState& state, const Stretch& at) const override;
   std::vector<std::string> state_names() const override { return {"h"}; }  // (B, H)
+  Tangent tangent(Pass& pass, const Var& x, const MixerState& state, int64_t vectors) const override;
+  bool has_tangent() const override { return true; }
+  bool has_mup() const override { return true; }
   // The direct path alone: z_t; the gates read the state, too.
   Decay decay(Pass& pass, const Var& x, const MixerState& state, const Stretch& at) const override;
 

@@ -1,5 +1,8 @@
 #include "models/language_model.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "framework/core/error.h"
 #include "framework/core/shapes.h"
 #include "framework/ops/add.h"
@@ -9,6 +12,8 @@
 #include "framework/ops/layer_norm.h"
 #include "framework/ops/linear.h"
 #include "framework/ops/rms_norm.h"
+#include "framework/ops/view.h"
+#include "models/width.h"
 
 namespace adder {
 
@@ -20,10 +25,13 @@ LanguageModel::LanguageModel(const ModelConfig& config, int64_t vocabulary, uint
       d_model_(config.d_model),
       dropout_(config.dropout),
       norm_eps_(config.norm_eps),
+      width_ratio_(config.width_ratio()),
       norm_(config.norm),
       norm_bias_(config.norm_bias),
+      post_norm_(config.norm_position == "post"),
       residual_(config.residual) {
   parameters_.multiply_in_bf16(config.bf16);
+  parameters_.set_hidden_rate(1 / width_ratio_);
   const ParameterScope root(parameters_);
   const Shape table = {vocabulary, config.d_model};
   if (features_ > 0) {
@@ -42,9 +50,9 @@ LanguageModel::LanguageModel(const ModelConfig& config, int64_t vocabulary, uint
     positions_ = &root.add("positions.weight", places, init::normal(config.embedding_init));
   }
   for (int64_t i = 0; i < config.n_layers; ++i) blocks_.push_back(declare_block(config, i, make_mixer));
-  final_norm_ = declare_norm(root.in("norm"));
-  head_ = config.tie_embeddings ? embedding_
-                                : &root.add("head.weight", table, init::linear_default(config.d_model));
+  if (!post_norm_) final_norm_ = declare_norm(root.in("norm"));
+  const Initializer of_base_width = init::linear_default(config.d_model, std::sqrt(width_ratio_));
+  head_ = config.tie_embeddings ? embedding_ : &root.add("head.weight", table, of_base_width);
   if (config.head_bias) head_bias_ = &root.add("head.bias", {vocabulary}, init::constant(0));
 }
 
@@ -64,13 +72,17 @@ LanguageModel::Block LanguageModel::declare_block(const ModelConfig& config, int
   const ParameterScope scope = ParameterScope(parameters_).in(block.name);
   block.norm = declare_norm(scope.in("norm"));
   block.mixer = make_mixer(config, kind, scope.in("mixer"));
+  if (config.parametrisation == "mup" && !block.mixer->has_mup())
+    throw UsageError("[language_model] model.parametrisation is \"mup\", which has no settled rule for " + kind.architecture +
+                     "; expected attention, gru, lstm, min_gru, min_lstm or rnn, or model.parametrisation \"standard\"");
   block.activation = kind.activation;
   block.glu = kind.output == "glu";
   if (kind.output != "none") {
     const ParameterScope output = scope.in("output");
     const int64_t rows = block.glu ? 2 * d_model_ : d_model_;
-    block.output = &output.add("weight", {rows, d_model_}, init::linear_default(d_model_));
-    if (kind.output_bias) block.output_bias = &output.add("bias", {rows}, init::linear_default(d_model_));
+    block.output = &output.add_hidden("weight", {rows, d_model_}, init::linear_default(d_model_));
+    if (kind.output_bias)
+      block.output_bias = &output.add("bias", {rows}, init::linear_default(d_model_, std::sqrt(width_ratio_)));
   }
   if (kind.mlp != "none") {
     block.mlp_norm = declare_norm(scope.in("mlp_norm"));
@@ -85,6 +97,13 @@ Var LanguageModel::normalised(Pass& pass, const Norm& norm, const char* scope, c
   const Var weight = use(pass, *norm.weight);
   if (norm_ == "rms_norm") return ops::rms_norm(x, weight, norm_eps_);
   return ops::layer_norm(x, weight, use_if(pass, norm.bias), norm_eps_);
+}
+
+Var LanguageModel::before(Pass& pass, const Norm& norm, const char* scope, const Var& x) const {
+  return post_norm_ ? x : normalised(pass, norm, scope, x);
+}
+Var LanguageModel::after(Pass& pass, const Norm& norm, const char* scope, const Var& x) const {
+  return post_norm_ ? normalised(pass, norm, scope, x) : x;
 }
 
 Var LanguageModel::mixed(Pass& pass, const Block& block, const Var& x, MixerState& state,
@@ -117,6 +136,24 @@ void LanguageModel::tell_decay(Decays& decays, const Block& block, const Var& x,
   if (decay.log_abs.defined()) decays[block.name] = decay;
 }
 
+// Of the first rows and tokens that were asked for.
+void LanguageModel::tell_tangent(const Pass& pass, const Block& block, const Var& x, const MixerState& state,
+                                 const Stretch& at) const {
+  if (!block.mixer->has_tangent()) return;
+  Tangents& asked = *pass.tangents;
+  if (at.resets.defined()) Shapes{"language_model"}.fail("tangents are asked for, but documents start in this pass");
+  const int64_t rows = std::min(asked.sequences, x.dim(0)), steps = std::min(asked.steps, x.dim(1));
+  asked.sequences = rows, asked.steps = steps;
+  Pass aside = pass;
+  aside.tangents = nullptr, aside.decays = nullptr, aside.readings = nullptr;
+  MixerState before;
+  for (const Var& tensor : state) before.push_back(ops::narrow(tensor, 0, 0, rows));
+  const Var read = ops::narrow(ops::narrow(x, 0, 0, rows), 1, 0, steps);
+  const Tape::Scope in_tangent(pass.tape, "tangent");
+  const Tangent tangent = block.mixer->tangent(aside, read, before, asked.vectors);
+  if (tangent.size > 0) asked.by_block[block.name] = tangent;
+}
+
 Var LanguageModel::through_mlp(Pass& pass, const Block& block, const Var& x) const {
   const Tape::Scope in_mlp(pass.tape, "mlp");
   return block.mlp->forward(pass, x);
@@ -125,13 +162,14 @@ Var LanguageModel::through_mlp(Pass& pass, const Block& block, const Var& x) con
 Var LanguageModel::through(Pass& pass, const Block& block, const Var& x, MixerState& state,
                            const Stretch& at) const {
   const Tape::Scope in_block(pass.tape, block.name);
-  const Var normed_x = normalised(pass, block.norm, "norm", x);
-  if (pass.decays) tell_decay(*pass.decays, block, normed_x, state, at);
-  const Var mixed_x = mixed(pass, block, normed_x, state, at);
-  const Var y = joined(pass, x, output(pass, block, mixed_x));
+  const Var read = before(pass, block.norm, "norm", x);
+  if (pass.decays) tell_decay(*pass.decays, block, read, state, at);
+  if (pass.tangents) tell_tangent(pass, block, read, state, at);
+  const Var mixed_x = mixed(pass, block, read, state, at);
+  const Var y = after(pass, block.norm, "norm", joined(pass, x, output(pass, block, mixed_x)));
   if (!block.mlp) return y;
-  const Var normed = normalised(pass, block.mlp_norm, "mlp_norm", y);
-  return joined(pass, y, through_mlp(pass, block, normed));
+  const Var branch = through_mlp(pass, block, before(pass, block.mlp_norm, "mlp_norm", y));
+  return after(pass, block.mlp_norm, "mlp_norm", joined(pass, y, branch));
 }
 
 // Forward without a tape; backward does it again, with one, and the same random numbers.
@@ -140,7 +178,7 @@ Var LanguageModel::recomputed(Pass& pass, const Block& block, const Var& x, Mixe
   MixerState before;
   for (const Var& tensor : state) before.push_back(tensor.detach());
   Pass again = pass;
-  again.readings = nullptr, again.decays = nullptr;
+  again.readings = nullptr, again.decays = nullptr, again.tangents = nullptr;
   pass.tape = nullptr;
   const Var y = through(pass, block, x.detach(), state, at);
   pass.tape = again.tape;
@@ -158,7 +196,8 @@ Var LanguageModel::recomputed(Pass& pass, const Block& block, const Var& x, Mixe
 
 // Whether the first mixer's input is a row of the embedding, and tokens are enough more than symbols.
 bool LanguageModel::looks_up(int64_t tokens) const {
-  return embedding_ && !blocks_.empty() && !blocks_[0].norm.weight && !positions_ && tokens >= 2 * vocabulary_;
+  const bool reads_rows = !blocks_.empty() && (post_norm_ || !blocks_[0].norm.weight);
+  return embedding_ && reads_rows && !positions_ && tokens >= 2 * vocabulary_;
 }
 
 Var LanguageModel::inputs(Pass& pass, const Tokens& tokens) const {
@@ -253,7 +292,7 @@ Var LanguageModel::forward(Pass& pass, const Tokens& tokens, State& state, const
   x = normalised(pass, final_norm_, "norm", x);
   if (final_norm_.weight) show("final", x);
   const Tape::Scope in_head(pass.tape, "head");
-  return ops::linear(x, use(pass, *head_), use_if(pass, head_bias_));
+  return ops::linear(scaled(x, 1 / width_ratio_), use(pass, *head_), use_if(pass, head_bias_));
 }
 
 std::vector<std::vector<std::string>> LanguageModel::full_names(bool recurrent) const {
@@ -270,6 +309,10 @@ std::vector<std::vector<std::string>> LanguageModel::state_names() const {
   return full_names(false);
 }
 std::vector<std::vector<std::string>> LanguageModel::recurrent_names() const { return full_names(true); }
+
+bool LanguageModel::has_tangents() const {
+  return std::any_of(blocks_.begin(), blocks_.end(), [](const Block& block) { return block.mixer->has_tangent(); });
+}
 
 bool LanguageModel::bounded_state() const {
   if (positions_) return false;

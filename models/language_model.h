@@ -1,6 +1,7 @@
 // The skeleton that every language model shares:
 //   x = embedding(ids) (+ positions), or W features + b;  for each block:  x = x + f(mixer(norm(x))),  x = x + mlp(norm(x))
 //   logits = head(norm(x));  f = output(activation(…)), where the block has such
+// and with norm_position "post":  x = norm(x + f(mixer(x))),  x = norm(x + mlp(x));  logits = head(x)
 // with dropout at the end of each branch in training; without residuals a branch replaces x.
 // B batch, L length, V vocabulary, P max_positions, D d_model. Parameters: embedding.weight (V, D),
 // positions.weight (P, D); blocks.<i>.norm.weight (D), .mixer.*, .output.weight (D, D), with glu (2D, D),
@@ -37,6 +38,7 @@ class LanguageModel : public Model {
   Var forward(Pass& pass, const Tokens& tokens, State& state, const HiddenSink& hidden = nullptr) override;
   std::vector<std::vector<std::string>> state_names() const override;
   std::vector<std::vector<std::string>> recurrent_names() const override;
+  bool has_tangents() const override;
   bool bounded_state() const override;
 
  private:
@@ -63,19 +65,22 @@ class LanguageModel : public Model {
   Var inputs(Pass& pass, const Tokens& tokens) const;
   Var embedded(Pass& pass, const Tokens& tokens, const Tensor& positions) const;
   Var normalised(Pass& pass, const Norm& norm, const char* scope, const Var& x) const;
+  Var before(Pass& pass, const Norm& norm, const char* scope, const Var& x) const;
+  Var after(Pass& pass, const Norm& norm, const char* scope, const Var& x) const;
   Var mixed(Pass& pass, const Block& block, const Var& x, MixerState& state, const Stretch& at) const;
   Var output(Pass& pass, const Block& block, const Var& y) const;
   Var joined(Pass& pass, const Var& x, Var branch) const;
   Var recomputed(Pass& pass, const Block& block, const Var& x, MixerState& state, const Stretch& at) const;
   void tell_decay(Decays& decays, const Block& block, const Var& x, const MixerState& state, const Stretch& at) const;
+  void tell_tangent(const Pass& pass, const Block& block, const Var& x, const MixerState& state, const Stretch& at) const;
   Var through_mlp(Pass& pass, const Block& block, const Var& x) const;
   Var through(Pass& pass, const Block& block, const Var& x, MixerState& state, const Stretch& at) const;
 
   ParameterList parameters_;
   int64_t vocabulary_, features_, d_model_;
-  double dropout_, norm_eps_;
+  double dropout_, norm_eps_, width_ratio_;
   std::string norm_;
-  bool norm_bias_, residual_;
+  bool norm_bias_, post_norm_, residual_;
   Parameter *embedding_ = nullptr, *positions_ = nullptr;           // embedding: null with real inputs, which have
   Parameter *feature_weight_ = nullptr, *feature_bias_ = nullptr;  // these
   std::vector<Block> blocks_;

@@ -1,13 +1,18 @@
 #include "models/lstm.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "framework/core/error.h"
 #include "framework/ops/activation.h"
 #include "framework/ops/add.h"
+#include "framework/ops/linear.h"
 #include "framework/ops/lstm.h"
 #include "framework/ops/mul.h"
+#include "framework/ops/scan.h"
 #include "framework/ops/view.h"
+#include "models/tangents.h"
+#include "models/width.h"
 
 namespace adder {
 namespace {
@@ -20,8 +25,7 @@ double chrono_bias(const Random& random, int64_t hidden, int64_t steps, int64_t 
   return i / hidden == kForget ? bias : -bias;
 }
 
-Initializer input_bias(const LstmOptions& o, int64_t hidden) {
-  const Initializer uniform = init::linear_default(hidden);
+Initializer input_bias(const LstmOptions& o, int64_t hidden, const Initializer& uniform) {
   return [=, steps = o.chrono_steps, extra = o.forget_bias](const Random& random, int64_t i) {
     const int64_t gate = i / hidden;
     if (steps > 0 && gate <= kForget) return chrono_bias(random, hidden, steps, i);
@@ -29,8 +33,7 @@ Initializer input_bias(const LstmOptions& o, int64_t hidden) {
   };
 }
 
-Initializer hidden_bias(const LstmOptions& o, int64_t hidden) {
-  const Initializer uniform = init::linear_default(hidden);
+Initializer hidden_bias(const LstmOptions& o, int64_t hidden, const Initializer& uniform) {
   return [=, chrono = o.chrono_steps > 0](const Random& random, int64_t i) {
     return chrono && i / hidden <= kForget ? 0 : uniform(random, i);
   };
@@ -54,9 +57,11 @@ Lstm::Lstm(const ModelConfig& config, const LstmOptions& o, const ParameterScope
       fused_(o.fused),
       recurrence_("lstm", ops::DeerCell::lstm, o, hidden_, fused_) {
   if (o.chrono_steps == 1) throw UsageError("[lstm] chrono_steps is 1, expected 0 (off) or at least 2");
+  require_derived_width(config, "lstm", "d_hidden", o.d_hidden);
+  const Initializer uniform = init::linear_default(hidden_, std::sqrt(config.width_ratio()));
   p_ = declare_recurrent(scope, {config.d_model, hidden_, 4, config.n_layers},
-                         {recurrent_weight(o.initialization, hidden_), input_bias(o, hidden_),
-                          hidden_bias(o, hidden_)});
+                         {recurrent_weight(o.initialization, hidden_), input_bias(o, hidden_, uniform),
+                          hidden_bias(o, hidden_, uniform)});
 }
 
 Var Lstm::forward(Pass& pass, const Var& x, MixerState& state, const Stretch& at) const {
@@ -67,6 +72,30 @@ Decay Lstm::decay(Pass& pass, const Var& x, const MixerState& state, const Stret
   MixerState after = state;
   const Var y = hidden_states(pass, x, after, at), h0 = state.empty() ? Var() : state[0];
   return {.log_abs = log_gate(pass, p_, kForget, x, y, h0), .whole = false};
+}
+
+// Of the state (h, c), v = (v_h, v_c) at t - 1 and u = (u_h, u_c) at t, with c' = c_{t-1}:
+//   u_c = f v_c + c' f(1-f) W_f v_h + g i(1-i) W_i v_h + i (1-g^2) W_g v_h
+//   u_h = o (1-tanh(c)^2) u_c + tanh(c) o(1-o) W_o v_h
+Tangent Lstm::tangent(Pass& pass, const Var& x, const MixerState& state, int64_t vectors) const {
+  const Var h0 = state.empty() ? Var() : state[0], c0 = state.empty() ? Var() : state[1];
+  MixerState after = state;
+  const Var before = one_step_before(hidden_states(pass, x, after, {}), h0);
+  const std::vector<int64_t> gates(4, hidden_);
+  const auto sum = ops::split(ops::add(input_projection(pass, p_, x), hidden_projection(pass, p_, before)), gates);
+  const Var i = ops::sigmoid(sum[kInput]), f = ops::sigmoid(sum[kForget]), g = ops::tanh(sum[kCandidate]);
+  const Var o = ops::sigmoid(sum[kOutput]), c = ops::scan(f, ops::mul(i, g), c0).h, tanh_c = ops::tanh(c);
+  const auto beside = [k = std::min(vectors, 2 * hidden_)](const Var& factor) { return beside_vectors(factor, k); };
+  const Var of_c = beside(f), of_f = beside(ops::mul(one_step_before(c, c0), slope_of_sigmoid(f)));
+  const Var of_i = beside(ops::mul(g, slope_of_sigmoid(i))), of_g = beside(ops::mul(i, slope_of_tanh(g)));
+  const Var of_u = beside(ops::mul(o, slope_of_tanh(tanh_c))), of_o = beside(ops::mul(tanh_c, slope_of_sigmoid(o)));
+  return {2 * hidden_, x.dtype(), [=, w_hh = use(pass, *p_.weight_hh), n = hidden_](int64_t t, const Var& v) {
+            const auto parts = ops::split(v, {n, n}), w = ops::split(ops::linear(parts[0], w_hh), gates);
+            const auto by = [&](const Var& factor, const Var& y) { return ops::mul(at_step(factor, t), y); };
+            const Var u_c = ops::add(ops::add(by(of_c, parts[1]), by(of_f, w[kForget])),
+                                     ops::add(by(of_i, w[kInput]), by(of_g, w[kCandidate])));
+            return joined_vectors(ops::add(by(of_u, u_c), by(of_o, w[kOutput])), u_c);
+          }};
 }
 
 Var Lstm::hidden_states(Pass& pass, const Var& x, MixerState& state, const Stretch& at) const {

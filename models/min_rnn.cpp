@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "framework/ops/linear.h"
+#include "models/width.h"
 
 namespace adder {
 
@@ -17,6 +18,7 @@ MinRnn::MinRnn(const ModelConfig& config, const MinRnnOptions& o, const Paramete
                const std::vector<std::string>& gates)
     : candidate_(o.candidate == "g" ? ops::Candidate::g : ops::Candidate::linear) {
   const int64_t D = config.d_model, H = o.d_hidden ? o.d_hidden : D, K = o.d_conv;
+  require_derived_width(config, "min_rnn", "d_hidden", o.d_hidden);
   if (K > 0) {
     conv1d_ = &scope.add("conv1d.weight", {D, K}, init::linear_default(K));
     conv1d_bias_ = &scope.add("conv1d.bias", {D}, init::linear_default(K));
@@ -24,11 +26,11 @@ MinRnn::MinRnn(const ModelConfig& config, const MinRnnOptions& o, const Paramete
   std::vector<std::string> names = gates;
   names.push_back("linear_h");
   for (const std::string& name : names) {
-    Parameter& weight = scope.add(name + ".weight", {H, D}, init::linear_default(D));
+    Parameter& weight = scope.add_hidden(name + ".weight", {H, D}, init::linear_default(D));
     projections_.push_back({&weight, o.bias ? &scope.add(name + ".bias", {H}, init::constant(0)) : nullptr});
   }
   out_proj_ =
-      &scope.add("out_proj.weight", {D, H}, init::linear_default(H, 1 / std::sqrt(double(config.n_layers))));
+      &scope.add_hidden("out_proj.weight", {D, H}, init::linear_default(H, 1 / std::sqrt(double(config.n_layers))));
 }
 
 std::vector<std::string> MinRnn::state_names() const {

@@ -24,6 +24,7 @@ class MinRnn : public Mixer {
   // conv (B, K-1, D), the convolution's last inputs, where there is one; h (B, H).
   std::vector<std::string> state_names() const override;
   std::vector<std::string> recurrent_names() const override { return {"h"}; }
+  bool has_mup() const override { return true; }
   Decay decay(Pass& pass, const Var& x, const MixerState& state, const Stretch& at) const override;
 
  protected:

@@ -42,6 +42,14 @@ class Mixer {
   // is recorded. None where no element of the state is a multiple of itself a step before.
   virtual Decay decay(Pass&, const Var&, const MixerState&, const Stretch&) const { return {}; }
 
+  // The Jacobians of the recurrent state in forward(pass, x, state, at), recorded, for up to `vectors` of them a row; as if
+  // no document started in x. Where has_tangent() says so; else none.
+  virtual Tangent tangent(Pass&, const Var&, const MixerState&, int64_t /*vectors*/) const { return {}; }
+  virtual bool has_tangent() const { return false; }
+
+  // Whether its parameters are declared as muP asks (models/width.h).
+  virtual bool has_mup() const { return false; }
+
   // False where the state grows with the text, as a cache of everything seen does.
   virtual bool bounded_state() const { return true; }
 };

@@ -6,6 +6,7 @@
 #include "framework/ops/activation.h"
 #include "framework/ops/gated.h"
 #include "framework/ops/linear.h"
+#include "models/width.h"
 
 namespace adder {
 namespace {
@@ -28,15 +29,17 @@ Var activate(const std::string& name, const Var& x) {
 }
 
 Mlp::Mlp(const ModelConfig& config, const BlockOptions& block, const ParameterScope& scope) : kind_(block.mlp) {
+  require_derived_width(config, "mlp", "d_mlp", block.d_mlp);
   const int64_t D = config.d_model, F = inner_width(D, block);
+  const double start = 0.02 / std::sqrt(config.width_ratio());
   const auto declare = [&](const char* name, int64_t out, int64_t in, double stddev) -> Projection {
     const ParameterScope here = scope.in(name);
-    Parameter& weight = here.add("weight", {out, in}, init::normal(stddev));
+    Parameter& weight = here.add_hidden("weight", {out, in}, init::normal(stddev));
     return {&weight, block.mlp_bias ? &here.add("bias", {out}, init::constant(0)) : nullptr};
   };
-  if (kind_ == "swiglu") gate_ = declare("gate", F, D, 0.02);
-  up_ = declare("up", F, D, 0.02);
-  down_ = declare("down", D, F, 0.02 / std::sqrt(2 * double(config.n_layers)));
+  if (kind_ == "swiglu") gate_ = declare("gate", F, D, start);
+  up_ = declare("up", F, D, start);
+  down_ = declare("down", D, F, start / std::sqrt(2 * double(config.n_layers)));
 }
 
 Var Mlp::through(Pass& pass, const Projection& p, const Var& x) {

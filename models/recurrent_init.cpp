@@ -81,14 +81,14 @@ RecurrentParameters declare_recurrent(const ParameterScope& scope, const Recurre
                                       const RecurrentStart& start) {
   const int64_t D = sizes.d_model, H = sizes.hidden, rows = sizes.gates * H;
   RecurrentParameters p;
-  p.weight_ih = &scope.add("weight_ih", {rows, D}, init::linear_default(H));
-  p.weight_hh = &scope.add("weight_hh", {rows, H}, start.weight_hh);
+  p.weight_ih = &scope.add_hidden("weight_ih", {rows, D}, init::linear_default(H));
+  p.weight_hh = &scope.add_hidden("weight_hh", {rows, H}, start.weight_hh);
   p.weight_hh->value.multiply_in_bf16(false);  // the fused recurrences multiply in float32, and so must a single step
   p.bias_ih = &scope.add("bias_ih", {rows}, start.bias_ih);
   p.bias_hh = &scope.add("bias_hh", {rows}, start.bias_hh);
   if (H != D)
     p.out_proj =
-        &scope.add("out_proj.weight", {D, H}, init::linear_default(H, 1 / std::sqrt(double(sizes.n_layers))));
+        &scope.add_hidden("out_proj.weight", {D, H}, init::linear_default(H, 1 / std::sqrt(double(sizes.n_layers))));
   return p;
 }
 

@@ -21,8 +21,12 @@ class Rnn : public Mixer {
 
   Var forward(Pass& pass, const Var& x, MixerState& state, const Stretch& at) const override;
   std::vector<std::string> state_names() const override { return {"h"}; }  // (B, H)
+  Tangent tangent(Pass& pass, const Var& x, const MixerState& state, int64_t vectors) const override;
+  bool has_tangent() const override { return true; }
+  bool has_mup() const override { return true; }
 
  private:
+  Var hidden_states(Pass& pass, const Var& x, MixerState& state, const Stretch& at) const;
   Var step_by_step(Pass& pass, const Var& x, MixerState& state, const Tensor& resets) const;
 
   int64_t hidden_;

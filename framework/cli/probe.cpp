@@ -6,6 +6,7 @@
 #include "framework/cli/command.h"
 #include "framework/cli/compute_options.h"
 #include "framework/cli/output.h"
+#include "framework/cli/probe_coordinates.h"
 #include "framework/cli/probe_dump.h"
 #include "framework/cli/probe_memory.h"
 #include "framework/cli/probe_output.h"
@@ -20,12 +21,15 @@ namespace adder {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr char kJsonFile[] = "probe.json", kDataFile[] = "probe.h5", kPageFile[] = "report.html", kFigureFile[] = "lag_profiles.svg";
+constexpr char kJsonFile[] = "probe.json", kDataFile[] = "probe.h5", kPageFile[] = "report.html", kFigureFile[] = "lag_profiles.svg",
+               kCoordinatesFile[] = "coordinates.json";
 
 struct ProbeOptions {
   std::vector<std::string> paths;
   ProbeSourceOptions source;  // of each of them; its own `path` is not looked at
   int64_t exponents = 8;
+  bool coordinates = false;
+  lab::CoordinateOptions widths;
   std::string out;
   bool json = false, curse_of_memory = false;
   ComputeOptions compute;
@@ -40,7 +44,11 @@ std::string command_line(const ProbeOptions& o) {
   for (const std::string& setting : o.source.planned.settings) text += " --set " + shell_quoted(setting);
   if (o.source.planned.vocabulary) text += " --vocabulary " + std::to_string(o.source.planned.vocabulary);
   if (o.source.length) text += " --length " + std::to_string(o.source.length);
-  text += " --probes " + std::to_string(o.source.probes) + " --exponents " + std::to_string(o.exponents);
+  text += " --probes " + std::to_string(o.source.probes);
+  if (!o.coordinates) return text + " --exponents " + std::to_string(o.exponents) + (o.source.random ? " --random" : "");
+  std::string widths;
+  for (const int64_t width : o.widths.widths) widths += (widths.empty() ? "" : ",") + std::to_string(width);
+  text += " --coordinates --widths " + widths + " --seeds " + std::to_string(o.widths.seeds) + " --steps " + std::to_string(o.widths.steps);
   return text + (o.source.random ? " --random" : "");
 }
 
@@ -129,6 +137,26 @@ std::optional<DumpStory> story_of(const std::string& path, const ModelFactory& f
   return story;
 }
 
+int check_widths(const ProbeOptions& options, const ModelFactory& factory) {
+  if (options.paths.size() > 1)
+    throw UsageError("--coordinates takes one config, found " + std::to_string(options.paths.size()) + " paths");
+  ProbeSourceOptions one = options.source;
+  one.path = options.paths[0];
+  require_coordinates(one, options.widths);
+  const ProbeSource source = open_probe(one, factory);
+  const lab::Coordinates coordinates = coordinates_of(source, factory, options.widths);
+  const JsonValue result = to_json(coordinates, source, command_line(options));
+  if (options.json) print_json(result);
+  else print_text(coordinates, source);
+  if (!options.out.empty()) {
+    make_folder(options.out);
+    write_durably(options.out + "/" + kCoordinatesFile, dump(result) + "\n");
+    lab::write_coordinate_page(options.out + "/" + kPageFile, coordinates, coordinate_facts(source), command_line(options));
+    note(options.out + ": " + kPageFile + ", " + kCoordinatesFile);
+  }
+  return coordinates.passed() ? kOk : kCheckFailed;
+}
+
 int probe_command(const ProbeOptions& options, const ModelFactory& factory) {
   options.compute.apply();
   if (options.exponents < 0)
@@ -140,6 +168,7 @@ int probe_command(const ProbeOptions& options, const ModelFactory& factory) {
     return probe_curse_of_memory(options.out, options.json);
   }
   if (options.paths.empty()) throw UsageError("nothing to probe was given, expected RUN, CHECKPOINT or CONFIG; see adder probe --help");
+  if (options.coordinates) return check_widths(options, factory);
   if (options.paths.size() > 1) return compare(options, factory);
   const std::optional<DumpStory> story = story_of(options.paths[0], factory);
   try {
@@ -180,12 +209,23 @@ Action declare_probe(CLI::App& app) {
   app.add_flag("--curse-of-memory", options->curse_of_memory,
                "no model: how strongly h = lambda h + x feels lambda, measured and by formula, in four parametrisations");
   app.add_flag("--random", source.random, "random tokens in place of the text");
+  auto* coordinates = app.add_flag("--coordinates", options->coordinates,
+               "the coordinate check of muP: of a config, models of several widths take a few steps on the probes' tokens; fails (exit "
+               "code 5) where the size of an activation depends on the width");
+  coordinates->excludes("--curse-of-memory");
+  app.add_option("--widths", options->widths.widths, "values of d_model, rising")
+      ->type_name("D,D,...")
+      ->delimiter(',')
+      ->needs(coordinates)
+      ->capture_default_str();
+  app.add_option("--seeds", options->widths.seeds, "models of each width")->type_name("N")->needs(coordinates)->capture_default_str();
+  app.add_option("--steps", options->widths.steps, "steps of each model")->type_name("N")->needs(coordinates)->capture_default_str();
   app.add_option("--out", options->out, "a folder for probe.json, probe.h5 and report.html; of several, each one's own below it")->type_name("DIR");
   app.add_flag("--json", options->json, "the result as one JSON document; norms as base-10 logarithms");
   declare_compute(app, options->compute);
   app.footer(
       "Norms are those of the gradient of one token's loss by what stood k tokens before, in float64; no norm is too small\n"
-      "or too large to be shown. Nothing is trained, and the model is not changed.\n"
+      "or too large to be shown. Nothing is trained but for --coordinates, and the model is not changed.\n"
       "Example: adder probe configs/shakespeare_mamba.json --length 512 --out probes/mamba");
   return [options](const ModelFactory& factory) { return probe_command(*options, factory); };
 }

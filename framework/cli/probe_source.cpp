@@ -156,6 +156,7 @@ ProbeSource open_probe(const ProbeSourceOptions& options, const ModelFactory& fa
   source.architecture = o.config.model.architecture;
   source.model = o.model + ", " + source.architecture + ", " + with_commas(o.net->parameters().count()) + " parameters";
   source.net = std::move(o.net);
+  source.config = o.config, source.vocabulary = o.vocabulary;
   take_tokens(source, o, options);
   source.text = std::to_string(source.ids.dim(0)) + " stretches of " + with_commas(source.ids.dim(1)) + " tokens: " + source.text;
   return source;

@@ -19,6 +19,8 @@ inline constexpr int64_t kMostTokens = 1024;
 struct ProbeSource {
   std::string architecture, model, text;  // the last two for people: "runs/x/… (step 2,000)"
   std::unique_ptr<Model> net;             // float64
+  Config config;
+  int64_t vocabulary = 0;
   std::string dump;                       // the file, where it is a dump of the guard; the text is then its batch
   Tensor ids, labels;                     // (probes, length); every row's last label is scored
 };

@@ -82,6 +82,16 @@ void ScheduleConfig::fields(Fields& f) {
     between(0, 1));
 }
 
+void FlossingConfig::fields(Fields& f) {
+  f("exponents", exponents, "the largest Lyapunov exponents of each recurrent block that are drawn to zero; 0: no flossing",
+    size_range(0));
+  f("weight", weight, "of the sum of their squares in the loss that is trained on; the losses told are without it", at_least(0));
+  f("horizon", horizon, "tokens over which they are taken, from the start of a sequence; 0: all of it", count_range(0));
+  f("sequences", sequences, "of a batch, over which the sum is averaged; no more than there are", size_range());
+  f("every", every, "steps from one at which it acts to the next", at_least(1));
+  f("steps", steps, "first steps of the run among which it acts; 0: all", count_range(0));
+}
+
 void TrainingConfig::fields(Fields& f) {
   f("steps", steps, "optimizer steps", count_range(1));
   f("batch_size", batch_size, "sequences a pass", size_range());
@@ -97,6 +107,9 @@ void TrainingConfig::fields(Fields& f) {
            "reset: each window starts from a zero state. carry: each row reads on through a stretch of the text, "
            "and the state goes on from window to window, without gradient (truncated back-propagation through "
            "time)");
+  f.section("flossing", flossing,
+            "gradient flossing (Engelken, 2023): Lyapunov exponents of rnn, lstm and gru are drawn to zero, so that gradients "
+            "neither vanish nor explode");
 }
 
 void EvaluationConfig::fields(Fields& f) {

@@ -56,11 +56,19 @@ struct ScheduleConfig : Options {
   void fields(Fields& f) override;
 };
 
+// Gradient flossing (training/flossing.h).
+struct FlossingConfig : Options {
+  int64_t exponents = 0, horizon = 0, sequences = 4, every = 1, steps = 0;
+  double weight = 1;
+  void fields(Fields& f) override;
+};
+
 struct TrainingConfig : Options {
   int64_t steps = 1000, batch_size = 8, context_length = 256, accumulate = 1;
   bool recompute = false;
   double clip_norm = 1, z_loss = 0;
   std::string state = "reset";
+  FlossingConfig flossing;
   void fields(Fields& f) override;
 };
 

@@ -311,10 +311,45 @@ void check_model(const Config& c, Use use) {
     refuse(c, {"model.n_layers"},
            "model.n_layers is " + shown(m.n_layers) + ", expected a multiple of the " +
                shown(int64_t(m.blocks.size())) + " entries of model.blocks");
+  if (m.norm_position == "post" && m.norm == "none")
+    refuse(c, {"model.norm_position", "model.norm"},
+           "model.norm_position is \"post\", but model.norm is \"none\": there is nothing to place; choose a norm, or remove the key");
   if (use == Use::train && c.data.batches.empty() && m.positions == "learned" &&
       m.max_positions < c.training.context_length)
     refuse(c, {"model.max_positions", "training.context_length"},
            "model.max_positions is " + shown(m.max_positions) + ", expected at least training.context_length, " +
+               shown(c.training.context_length));
+}
+
+void check_width(const Config& c, Use use) {
+  const ModelConfig& m = c.model;
+  const bool mup = m.parametrisation == "mup";
+  if (mup && m.base_width == 0)
+    refuse(c, {"model.parametrisation"},
+           "model.parametrisation is \"mup\", which needs model.base_width: the d_model that the rates were found at");
+  if (!mup && m.base_width != 0)
+    refuse(c, {"model.base_width"},
+           "model.base_width belongs to model.parametrisation \"mup\"; set that, or remove the key");
+  const std::string& rule = c.optimizer.name;
+  if (mup && use == Use::train && rule != "adamw" && rule != "lion")
+    refuse(c, {"optimizer.name", "model.parametrisation"},
+           "model.parametrisation \"mup\" has the rates of adamw and lion; optimizer.name is \"" + rule + "\"");
+}
+
+// Jacobians of a recurrence are taken along one text, and kept until backward.
+void check_flossing(const Config& c) {
+  const FlossingConfig& f = c.training.flossing;
+  if (f.exponents == 0) return;
+  if (c.training.recompute)
+    refuse(c, {"training.recompute", "training.flossing.exponents"},
+           "training.recompute keeps nothing of a block, but training.flossing needs its states; remove one");
+  if (c.data.documents == "separate")
+    refuse(c, {"data.documents", "training.flossing.exponents"},
+           "training.flossing follows states from token to token, but with data.documents \"separate\" they start anew within "
+           "a sequence; remove one");
+  if (c.data.batches.empty() && f.horizon > c.training.context_length)
+    refuse(c, {"training.flossing.horizon"},
+           "training.flossing.horizon is " + shown(f.horizon) + ", expected at most training.context_length, " +
                shown(c.training.context_length));
 }
 
@@ -329,6 +364,8 @@ void check(const Config& c, Use use) {
     refuse(c, {"model.architecture"},
            "model.architecture is missing; choose one, or start from weights by initialize.from");
   check_model(c, use);
+  check_width(c, use);
+  check_flossing(c);
   check_data(c, use);
   check_rates(c);
   if (c.evaluation_stride() > c.evaluation_window())

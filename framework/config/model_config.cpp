@@ -48,10 +48,19 @@ void ModelConfig::fields(Fields& f) {
     size_range(0));
   f("dropout", dropout, "share of activations dropped in training", half_open(0, 1));
   f.choice("norm", norm, {"rms_norm", "layer_norm", "none"},
-           "normalisation before each mixer, each mlp and the head");
+           "normalisation at each mixer and each mlp");
+  f.choice("norm_position", norm_position, {"pre", "post"},
+           "pre: before each mixer, each mlp and the head. post: after each sum of a residual and its branch, as in the "
+           "first Transformer; none before the head");
   f("norm_bias", norm_bias, "layer_norm: whether it has a bias");
   f("norm_eps", norm_eps, "added to the mean square (or variance) in a norm", above(0));
   f("residual", residual, "whether a block adds to its input; false: it replaces it");
+  f.choice("parametrisation", parametrisation, {"standard", "mup"},
+           "how starts, rates and logits depend on the width. mup (Yang et al., 2021, for Adam): against a model of "
+           "d_model base_width, hidden matrices start at variance 1/fan_in and learn at base_width/d_model of the rate, "
+           "logits are multiplied by that, attention's scale is 1/head_dim; rates found at one width hold at others. For "
+           "attention, gru, lstm, min_gru, min_lstm and rnn, with adamw or lion");
+  f("base_width", base_width, "mup: the d_model at which it is the standard parametrisation", size_range(0));
 }
 
 }  // namespace adder

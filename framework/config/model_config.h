@@ -12,8 +12,10 @@
 
 namespace adder {
 
-// What stands around the mixer of a block:
+// What stands around the mixer of a block, with norm_position "pre":
 //   x = x + output(activation(mixer(norm(x))));  x = x + mlp(norm(x))
+// and with "post":
+//   x = norm(x + output(activation(mixer(x))));  x = norm(x + mlp(x))
 struct BlockOptions : Options {
   std::string activation = "none";
   std::string output = "none";
@@ -50,9 +52,12 @@ struct ModelConfig : BlockConfig {
   int64_t max_positions = 0;  // a loaded config that has positions holds the number itself
   double dropout = 0;
   std::string norm = "rms_norm";
+  std::string norm_position = "pre";
   bool norm_bias = true;
   double norm_eps = 1e-5;
   bool residual = true;
+  std::string parametrisation = "standard";
+  int64_t base_width = 0;
   // Of an architecture that counts: then it has no other keys than that one's.
   bool counts = false;
   void fields(Fields& f) override;
@@ -63,6 +68,9 @@ struct ModelConfig : BlockConfig {
   // Nor is this one: Config.precision is "bf16", so that products with weights take bfloat16 operands where the model
   // is one of float32.
   bool bf16 = false;
+
+  // Under muP d_model over base_width, else 1.
+  double width_ratio() const { return parametrisation == "mup" ? double(d_model) / double(base_width) : 1; }
 
   bool hybrid() const { return architecture == kHybrid; }
   const BlockConfig& block(int64_t i) const {

@@ -44,6 +44,7 @@ struct Parameter {
   Tensor value;
   Tensor grad{};        // undefined until a backward pass reached it
   bool decay = true;    // weight decay applies
+  double rate = 1;      // of the optimizer's learning rate, by which the gradient moves it; decay is not scaled
 };
 
 // The place where the adjoint of one recorded variable gathers.

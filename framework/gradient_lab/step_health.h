@@ -6,7 +6,7 @@
 //   below_eps/<tensor>      share of coordinates whose root of Adam's second moment, corrected, is below 10 eps
 // and of the step
 //   clip_scale, clip_fraction (of the last 128 steps), spike (standard deviations of the loss above the last ones),
-//   stream_growth (residual stream: rms after the last block over the embedding's).
+//   stream_growth (residual stream: rms after the last block over the embedding's; with post-norm that block's norm decides it).
 //   seconds/<measure>       that looking took; the step's own time holds it
 // In metrics.jsonl each name begins with health/.
 #pragma once

@@ -47,6 +47,7 @@ class Model {
   virtual std::vector<std::vector<std::string>> state_names() const = 0;
   // Those of them that a recurrence h_t = f(h_{t-1}, x_t) carries on; not windows and caches of what came in.
   virtual std::vector<std::vector<std::string>> recurrent_names() const { return state_names(); }
+  virtual bool has_tangents() const { return false; }  // whether some block answers Pass::tangents
   virtual bool bounded_state() const { return true; }  // false: it grows with the text (attention, no window)
   // false: it learns by counting (nn/counting_model.h). Whoever needs gradients refuses it by its architecture.
   virtual bool differentiable() const { return true; }

@@ -10,6 +10,7 @@
 #include "framework/core/tape.h"
 #include "framework/nn/decay.h"
 #include "framework/nn/readings.h"
+#include "framework/nn/tangent.h"
 
 namespace adder {
 
@@ -34,6 +35,7 @@ struct Pass {
   bool recompute = false;    // blocks keep their inputs only; backward computes the rest anew
   Readings* readings = nullptr;  // where parts of the model tell numbers of themselves; null: nobody asks
   Decays* decays = nullptr;      // where mixers tell the factors of their states; null: nobody asks
+  Tangents* tangents = nullptr;  // where recurrences tell their Jacobians; null: nobody asks
   Random stream(std::string_view purpose) { return Random(seed, purpose, step, next_stream++); }
 };
 
@@ -53,11 +55,15 @@ class ParameterList {
   DType dtype() const { return dtype_; }
   // From here on matrices are declared such that products with them take bfloat16 operands (ops/linear.h).
   void multiply_in_bf16(bool on) { bf16_products_ = on; }
+  // From here on hidden matrices are declared with this share of the learning rate (muP: base width over width).
+  void set_hidden_rate(double rate) { hidden_rate_ = rate; }
+  double hidden_rate() const { return hidden_rate_; }
 
  private:
   uint64_t seed_;
   DType dtype_;
   bool bf16_products_ = false;
+  double hidden_rate_ = 1;
   std::vector<std::unique_ptr<Parameter>> parameters_;
 };
 
@@ -71,6 +77,12 @@ class ParameterScope {
   // Weight decay applies from two axes on …
   Parameter& add(const std::string& name, const Shape& shape, const Initializer& initializer) const {
     return list_->add(join(name), shape, initializer, shape.size() >= 2);
+  }
+  // A matrix both of whose sides grow with the width of the model.
+  Parameter& add_hidden(const std::string& name, const Shape& shape, const Initializer& initializer) const {
+    Parameter& p = add(name, shape, initializer);
+    p.rate = list_->hidden_rate();
+    return p;
   }
   // … except to state-space parameters.
   Parameter& add_without_decay(const std::string& name, const Shape& shape, const Initializer& initializer) const {

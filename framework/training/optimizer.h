@@ -1,6 +1,7 @@
 // Optimizers over a model's parameters: one fused pass a parameter over its value, gradient and state.
 //   auto optimizer = make_optimizer({.name = "adamw"}, model.parameters());
 //   optimizer->step(learning_rate, clip_scale(global_norm(model.parameters()), 1.0));
+// Where a parameter has a `rate` of its own (muP), adamw and lion move it by that share of the learning rate.
 // Parameters in float64 are trained in float64. Each rule is a file of optimizers/.
 #pragma once
 #include <functional>

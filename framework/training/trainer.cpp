@@ -7,6 +7,7 @@
 #include "framework/ops/cross_entropy.h"
 #include "framework/ops/squared_error.h"
 #include "framework/training/clip.h"
+#include "framework/training/flossing.h"
 #include "framework/training/model_file.h"
 #include "framework/training/schedule.h"
 #include "kernels/parallel.h"
@@ -44,6 +45,13 @@ void refuse_unbounded_state(const Config& c, const Model& model) {
                        key + " \"reset\"");
 }
 
+void refuse_flossing(const Config& c, const Model& model) {
+  if (c.training.flossing.exponents == 0 || model.has_tangents()) return;
+  throw UsageError("training.flossing.exponents is " + std::to_string(c.training.flossing.exponents) +
+                   ", but no block of model.architecture \"" + c.model.architecture +
+                   "\" tells the Jacobians of its state: expected rnn, lstm or gru among them");
+}
+
 // The state by itself: small tensors that keep nothing else of the pass alive.
 State compact(const State& state) {
   State kept;
@@ -68,6 +76,7 @@ Trainer::Trainer(const Config& config, std::unique_ptr<Model> model, const Batch
       batches_(batches),
       optimizer_(make_optimizer(optimizer_options(config.optimizer), model_->parameters())) {
   refuse_unbounded_state(config_, *model_);
+  refuse_flossing(config_, *model_);
   if (!model_->differentiable())
     throw UsageError("model.architecture \"" + config.model.architecture +
                      "\" has no gradients: it learns by counting (training/counting.h), not by steps");
@@ -89,23 +98,26 @@ Trainer::Sums Trainer::accumulate_gradients(bool require_finite, StepWatcher* wa
     Pass pass{.tape = &tape, .training = true, .seed = uint64_t(config_.seed), .step = uint64_t(step_ * parts + micro)};
     pass.recompute = config_.training.recompute;
     pass.readings = &sums.readings;
+    Tangents tangents = flossing_request(t.flossing, batch.labels.dim(1));
+    if (flosses(t.flossing, step_ + 1)) pass.tangents = &tangents;
     State state;
     if (t.state == "carry" && batches_.continues(step_, micro)) state = sums.state;
     Var logits = model_->forward(pass, {batch.ids, batch.resets, batch.features}, state);
-    const auto share = [&](const Var& term, double weight) {
-      return std::pair(term, Tensor::full(term.shape(), weight / double(parts), term.dtype(), term.device()));
+    std::vector<std::pair<Var, Tensor>> terms;
+    const auto add = [&](const Var& term, double weight) {
+      terms.emplace_back(term, Tensor::full(term.shape(), weight / double(parts), term.dtype(), term.device()));
+      return term.value().item();
     };
     if (t.z_loss == 0) {
-      const Var loss = mean_loss(logits, batch);
-      sums.loss += loss.value().item();
-      logits = Var();  // so that their gradient may take their place
-      tape.backward({share(loss, 1.0)});
+      sums.loss += add(mean_loss(logits, batch), 1);
     } else {
       const auto [loss, square] = ops::cross_entropy_and_z(logits, batch.labels, kIgnoreLabel);
-      sums.loss += loss.value().item(), sums.z_loss += t.z_loss * square.value().item();
-      logits = Var();
-      tape.backward({share(loss, 1.0), share(square, t.z_loss)});
+      sums.loss += add(loss, 1), sums.z_loss += t.z_loss * add(square, t.z_loss);
     }
+    if (pass.tangents)
+      for (const auto& [term, weight] : flossing_terms(t.flossing, tangents, pass)) add(term, weight);
+    logits = Var();  // so that their gradient may take their place
+    tape.backward(terms);
     if (t.state == "carry") sums.state = compact(state);
   }
   sums.loss /= double(parts), sums.z_loss /= double(parts);

@@ -21,7 +21,7 @@ kernels::AdamW<T> arguments(const OptimizerOptions& o, const Parameter& p, const
   a.beta1 = T(o.beta1), a.one_less_beta1 = T(1 - o.beta1);
   a.beta2 = T(o.beta2), a.one_less_beta2 = T(1 - o.beta2);
   a.decay = T(p.decay ? lr * o.weight_decay : 0);
-  a.rate = T(lr / correction1), a.inverse_correction2 = T(1 / correction2), a.eps = T(o.eps);
+  a.rate = T(lr * p.rate / correction1), a.inverse_correction2 = T(1 / correction2), a.eps = T(o.eps);
   return a;
 }
 

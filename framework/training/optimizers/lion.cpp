@@ -22,7 +22,7 @@ class Lion : public Optimizer {
       a.gradient_scale = T(scale);
       a.beta1 = T(o.beta1), a.one_less_beta1 = T(1 - o.beta1);
       a.beta2 = T(o.beta2), a.one_less_beta2 = T(1 - o.beta2);
-      a.decay = T(p.decay ? lr * o.weight_decay : 0), a.rate = T(lr);
+      a.decay = T(p.decay ? lr * o.weight_decay : 0), a.rate = T(lr * p.rate);
       KERNEL(lion, T)(p.value.device(), a);
     });
   }
