@@ -8,9 +8,11 @@
 #include "framework/cli/output.h"
 #include "framework/cli/probe_coordinates.h"
 #include "framework/cli/probe_dump.h"
+#include "framework/cli/probe_health.h"
 #include "framework/cli/probe_memory.h"
 #include "framework/cli/probe_output.h"
 #include "framework/cli/probe_source.h"
+#include "framework/cli/probe_step.h"
 #include "framework/cli/version.h"
 #include "framework/core/error.h"
 #include "framework/gradient_lab/magnitude.h"
@@ -27,11 +29,11 @@ constexpr char kJsonFile[] = "probe.json", kDataFile[] = "probe.h5", kPageFile[]
 struct ProbeOptions {
   std::vector<std::string> paths;
   ProbeSourceOptions source;  // of each of them; its own `path` is not looked at
-  int64_t exponents = 8;
+  int64_t exponents = 8, products = 20;
   bool coordinates = false;
   lab::CoordinateOptions widths;
   std::string out;
-  bool json = false, curse_of_memory = false;
+  bool json = false, curse_of_memory = false, health = false, step = false;
   ComputeOptions compute;
 };
 
@@ -117,6 +119,22 @@ void print_comparison(const std::vector<lab::Compared>& models) {
   print(aligned(facts));
 }
 
+const std::string& only_path(const ProbeOptions& options, const std::string& flag) {
+  if (options.paths.size() > 1)
+    throw UsageError(flag + " looks at one source, but " + std::to_string(options.paths.size()) + " were given: " + options.paths[0] +
+                     ", " + options.paths[1] + (options.paths.size() > 2 ? ", …" : ""));
+  return options.paths[0];
+}
+
+int step_command(const ProbeOptions& options, const ModelFactory& factory) {
+  ProbeStepOptions step{options.source, options.products, options.out, "", options.json};
+  step.source.path = only_path(options, "--step");
+  step.command = "adder probe " + shell_quoted(step.source.path) + (options.source.best ? " --best" : "");
+  for (const std::string& setting : options.source.planned.settings) step.command += " --set " + shell_quoted(setting);
+  step.command += " --step --products " + std::to_string(options.products);
+  return probe_step(step, factory);
+}
+
 int compare(const ProbeOptions& options, const ModelFactory& factory) {
   std::vector<lab::Compared> models;
   for (size_t i = 0; i < options.paths.size(); ++i) models.push_back(probe_one(options, i, factory));
@@ -169,6 +187,8 @@ int probe_command(const ProbeOptions& options, const ModelFactory& factory) {
   }
   if (options.paths.empty()) throw UsageError("nothing to probe was given, expected RUN, CHECKPOINT or CONFIG; see adder probe --help");
   if (options.coordinates) return check_widths(options, factory);
+  if (options.health) return probe_health(only_path(options, "--health"), options.out, options.json);
+  if (options.step) return step_command(options, factory);
   if (options.paths.size() > 1) return compare(options, factory);
   const std::optional<DumpStory> story = story_of(options.paths[0], factory);
   try {
@@ -220,12 +240,22 @@ Action declare_probe(CLI::App& app) {
       ->capture_default_str();
   app.add_option("--seeds", options->widths.seeds, "models of each width")->type_name("N")->needs(coordinates)->capture_default_str();
   app.add_option("--steps", options->widths.steps, "steps of each model")->type_name("N")->needs(coordinates)->capture_default_str();
+  CLI::Option* health = app.add_flag("--health", options->health, "of a run: what its watched steps told (logging.health), and nothing else; --out: with health.h5");
+  CLI::Option* step = app.add_flag("--step", options->step, "the next training step taken apart instead: its rows' gradients, the loss along it, the Hessian");
+  for (const char* other : {"--length", "--probes", "--exponents", "--random", "--vocabulary", "--curse-of-memory", "--coordinates"})
+    step->excludes(app.get_option(other)), health->excludes(app.get_option(other));
+  for (const char* other : {"--step", "--best", "--set"}) health->excludes(app.get_option(other));
+  app.add_option("--products", options->products, "of --step: Hessian-vector products, at most so many for the largest eigenvalue, half as many for the trace; 0: none")
+      ->type_name("N")
+      ->capture_default_str()
+      ->needs(step);
   app.add_option("--out", options->out, "a folder for probe.json, probe.h5 and report.html; of several, each one's own below it")->type_name("DIR");
   app.add_flag("--json", options->json, "the result as one JSON document; norms as base-10 logarithms");
   declare_compute(app, options->compute);
   app.footer(
       "Norms are those of the gradient of one token's loss by what stood k tokens before, in float64; no norm is too small\n"
       "or too large to be shown. Nothing is trained but for --coordinates, and the model is not changed.\n"
+      "--step is of the batch that would come next, with the run's optimizer; each measure's cost is told with it.\n"
       "Example: adder probe configs/shakespeare_mamba.json --length 512 --out probes/mamba");
   return [options](const ModelFactory& factory) { return probe_command(*options, factory); };
 }

@@ -62,6 +62,14 @@ RunObserver::RunObserver(const TrainingRun& run, bool quiet, std::function<bool(
       stop_(std::move(stop)),
       progress_(run.config.training.steps, tokens_per_step(run), run.config.logging.every, quiet, run.floor.mean) {}
 
+void RunObserver::on_start(const Trainer&, int64_t first_step) {
+  if (run_.config.logging.tensorboard && !events_folder_.empty()) events_.emplace(events_folder_, first_step + 1);
+}
+
+void RunObserver::on_metrics(int64_t step, const Metrics& metrics, const Histograms& histograms) {
+  if (events_) events_->write(step, metrics, histograms);
+}
+
 void RunObserver::on_step(const StepReport& report) {
   last_step_ = report;
   peak_bytes_ = std::max(peak_bytes_, arena::peak_bytes_in_use());
@@ -140,6 +148,7 @@ void RunObserver::on_evaluation(int64_t step, const EvaluationSummary& summary, 
 
 void RunObserver::on_checkpoint(int64_t, const std::string& path) {
   last_checkpoint_ = path;
+  if (events_) events_->sync();
   arena::reset_peak();
 }
 

@@ -9,6 +9,7 @@
 #include "framework/cli/run_task.h"
 #include "framework/cli/training_run.h"
 #include "framework/config/json.h"
+#include "framework/interop/event_file.h"
 
 namespace adder {
 
@@ -22,7 +23,12 @@ class RunObserver : public TrainingObserver {
   // `stop` is asked during an evaluation, which then gives up.
   RunObserver(const TrainingRun& run, bool quiet, std::function<bool()> stop);
 
+  // From the first step on, TensorBoard's events go there, where logging.tensorboard asks for them.
+  void events_in(const std::string& folder) { events_folder_ = folder; }
+
+  void on_start(const Trainer& trainer, int64_t first_step) override;
   void on_step(const StepReport& report) override;
+  void on_metrics(int64_t step, const Metrics& metrics, const Histograms& histograms) override;
   void on_guard(int64_t step, const std::string& what) override;
   // A full pass over the validation tokens; with their source's loss on them, where it is known, and nanoGPT's
   // estimate, if evaluation.random_windows asks. Or a task's held-out examples.
@@ -48,7 +54,8 @@ class RunObserver : public TrainingObserver {
   std::set<std::string> warned_;  // each is said once
   std::optional<EvaluationSummary> last_evaluation_;
   std::optional<TaskScores> last_scores_;
-  std::string last_checkpoint_;
+  std::string last_checkpoint_, events_folder_;
+  std::optional<EventFile> events_;
   int64_t peak_bytes_ = 0;
 };
 

@@ -8,6 +8,7 @@
 #include "framework/cli/count_run.h"
 #include "framework/cli/interruption.h"
 #include "framework/cli/output.h"
+#include "framework/cli/probe_health.h"
 #include "framework/cli/profile_report.h"
 #include "framework/cli/run_observer.h"
 #include "framework/cli/run_task.h"
@@ -208,6 +209,7 @@ int train_here(const TrainOptions& options, TrainingRun& run, const RunFolder& f
   if (options.resume && !resume(trainer, folder, run.identity, warn))
     note("nothing to resume in " + folder.path() + ": starting at step 0");
   RunObserver observer(run, options.quiet, [&] { return interruption.requested(); });
+  observer.events_in(folder.path());
   Profile profile;
   if (options.profile) trainer.profile(&profile);
   lab::StepHealth health(run.config, run.config.logging.health);
@@ -231,6 +233,7 @@ int train_here(const TrainOptions& options, TrainingRun& run, const RunFolder& f
     if (interruption.requested() && evaluation_missing()) outcome = Outcome::stopped;
   }
   observer.progress().clear();
+  if (!done_before && run.config.logging.health > 0) write_run_health(folder.path());
   const bool finished = outcome == Outcome::finished;
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (!finished)

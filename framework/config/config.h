@@ -87,6 +87,7 @@ struct CheckpointConfig : Options {
 
 struct LoggingConfig : Options {
   int64_t every = 10, health = 50;
+  bool tensorboard = true;
   void fields(Fields& f) override;
 };
 

@@ -24,14 +24,6 @@ Moments moments(const Tensor& x) {
   return {std::sqrt(mean), mean > 0 ? fourth / count / (mean * mean) : 0};
 }
 
-// "blocks.0.mixer" of blocks.0.mixer.conv; "embedding" of embedding.
-std::string part_of(const std::string& scope) {
-  size_t end = scope.find('.');
-  if (!scope.starts_with("blocks.") || end == std::string::npos) return scope.substr(0, end);
-  end = scope.find('.', end + 1);
-  return end == std::string::npos ? scope : scope.substr(0, scope.find('.', end + 1));
-}
-
 // "blocks.0", and the part itself outside of blocks.
 std::string stage_of(const std::string& part) {
   return part.starts_with("blocks.") ? part.substr(0, part.find('.', 7)) : part;
@@ -69,6 +61,18 @@ void tell_logits(Readings& readings, const Tensor& logits) {
 }
 
 }  // namespace
+
+void HealthReadings::histogram(const std::string& name, const std::vector<double>& values) {
+  Histogram& h = histograms_[name];
+  for (const double v : values) h.add(v);
+}
+
+std::string part_of(const std::string& scope) {
+  size_t end = scope.find('.');
+  if (!scope.starts_with("blocks.") || end == std::string::npos) return scope.substr(0, end);
+  end = scope.find('.', end + 1);
+  return end == std::string::npos ? scope : scope.substr(0, scope.find('.', end + 1));
+}
 
 std::vector<std::vector<double>> sampled_rows(const Tensor& x, int64_t most) {
   const Tensor even = x.rank() > 1 ? x.with_even_rows() : x.reshape({1, x.size()});

@@ -12,9 +12,12 @@ constexpr int64_t kPlaces = 16, kElements = 1 << 14;
 double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 double softplus(double x) { return x > 30 ? x : std::log1p(std::exp(x)); }
 
-void tell_gate(Readings& readings, const std::string& part, const std::string& gate, const std::vector<double>& values) {
+void tell_gate(HealthReadings& readings, const std::string& part, const std::string& gate, const std::vector<double>& values) {
   const auto share = [&](bool (*counts)(double)) { return double(std::count_if(values.begin(), values.end(), counts)); };
   readings.mean("closed/" + part + "." + gate, share([](double v) { return v < 0.05; }), double(values.size()));
+  std::vector<double> odds;
+  for (const double v : values) odds.push_back(v / (1 - v));
+  readings.histogram("gate/" + part + "." + gate, odds);
   readings.mean("open/" + part + "." + gate, share([](double v) { return v > 0.95; }), double(values.size()));
 }
 
@@ -51,7 +54,8 @@ std::vector<double> recomputed_gate(int64_t gate, const Tensor& h, const Tensor&
   return values;
 }
 
-void tell_quantiles(Readings& readings, const std::string& what, std::vector<double> values) {
+void tell_quantiles(HealthReadings& readings, const std::string& what, std::vector<double> values) {
+  readings.histogram(what, values);
   std::sort(values.begin(), values.end());
   const auto at = [&](double share) { return values[size_t(share * double(values.size() - 1))]; };
   readings.mean(what + ".low", at(0.1), 1);
@@ -61,7 +65,7 @@ void tell_quantiles(Readings& readings, const std::string& what, std::vector<dou
 
 }  // namespace
 
-void tell_gates(Readings& readings, const std::string& part, const std::string& op, const std::vector<Var>& outputs,
+void tell_gates(HealthReadings& readings, const std::string& part, const std::string& op, const std::vector<Var>& outputs,
                 const std::vector<Var>& inputs) {
   constexpr const char* kGated[] = {"lstm", "gru", "min_gru", "min_lstm", "glu"};
   if (std::find(std::begin(kGated), std::end(kGated), op) == std::end(kGated)) return;
@@ -79,7 +83,7 @@ void tell_gates(Readings& readings, const std::string& part, const std::string& 
   if (op == "glu") told("gate", gates_of(inputs[0].value()));
 }
 
-void tell_time_steps(Readings& readings, const std::string& part, const std::string& op, const std::vector<Var>& inputs) {
+void tell_time_steps(HealthReadings& readings, const std::string& part, const std::string& op, const std::vector<Var>& inputs) {
   const bool mamba = op == "selective_scan";
   if (!mamba && op != "ssd") return;
   const Stopwatch watch(readings, "time_steps");

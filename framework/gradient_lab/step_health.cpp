@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <cmath>
 
+#include "framework/gradient_lab/gradient_noise.h"
 #include "framework/training/clip.h"
 
 namespace adder::lab {
 namespace {
 
 constexpr int64_t kManyWeights = 64;  // in few, one may well be most of all
+constexpr int64_t kCounted = 1 << 14;  // elements of a part that its histograms count
 
 int64_t count_key(const JsonValue& block, const char* key) {
   const JsonValue* value = block.find(key);
@@ -61,10 +63,30 @@ double share_below(const Tensor& v, double correction, double eps) {
   return double(below) / double(v.size());
 }
 
+// Every so many elements of these tensors, as if they were one. The stride is odd, so that it meets all columns.
+void count(Histogram& histogram, const std::vector<Tensor>& tensors) {
+  int64_t size = 0, at = 0;
+  for (const Tensor& t : tensors) size += t.size();
+  const int64_t stride = (size / kCounted) | 1;
+  for (const Tensor& t : tensors) {
+    const Tensor dense = t.contiguous() ? t : t.clone();
+    by_dtype(dense.dtype(), [&](auto zero) {
+      const auto* x = dense.data<decltype(zero)>();
+      for (; at < dense.size(); at += stride) histogram.add(double(x[at]));
+    });
+    at -= dense.size();
+  }
+}
+
+double square_of_difference(const Tensor& a, const Tensor& b) {
+  const double distance = norm_of_difference(values_of(a), values_of(b));
+  return distance * distance;
+}
+
 }  // namespace
 
 StepHealth::StepHealth(const Config& config, int64_t every)
-    : every_(every), last_(config.training.steps), eps_(config.optimizer.eps), beta2_(config.optimizer.betas[1]),
+    : every_(every), last_(config.training.steps), batch_size_(config.training.batch_size), eps_(config.optimizer.eps), beta2_(config.optimizer.betas[1]),
       heads_(heads_of(config)) {}
 
 bool StepHealth::wants(int64_t step) const {
@@ -77,8 +99,24 @@ void StepHealth::on_tape(Tape& tape, int64_t step) {
   activations_->watch(tape);
 }
 
+// The gradient gathers: what a micro-batch added is the difference.
+void StepHealth::on_micro_batch(const ParameterList& parameters, int64_t index, int64_t count) {
+  if (index == 0) sums_.clear(), micro_squares_.clear(), noise_times_ = {};
+  const Stopwatch watch(noise_times_, "noise");
+  double squares = 0;
+  sums_.resize(parameters.size());
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    const Tensor& sum = parameters[i].grad;
+    if (!sum.defined()) continue;
+    squares += sums_[i].defined() ? square_of_difference(sum, sums_[i]) : std::pow(norm_of(sum), 2);
+    if (index + 1 < count) sums_[i] = sum.clone();
+  }
+  micro_squares_.push_back(squares * double(count) * double(count));  // each adds a count-th of its own gradient
+  if (index + 1 == count) sums_.clear();
+}
+
 void StepHealth::on_gradients(const StepView& view) {
-  times_ = {};
+  times_ = noise_times_;
   told_ = {{"health/clip_scale", view.clip_scale}, {"health/clip_fraction", view.clip_fraction}, {"health/spike", view.spike}};
   before_.clear();
   {
@@ -86,6 +124,8 @@ void StepHealth::on_gradients(const StepView& view) {
     for (size_t i = 0; i < view.parameters.size(); ++i)
       told_.emplace_back("health/grad_norm/" + view.parameters[i].name, norm_of(view.parameters[i].grad));
   }
+  tell_noise(view);
+  tell_histograms(view);
   const Stopwatch watch(times_, "updates");
   for (size_t i = 0; i < view.parameters.size(); ++i) before_.push_back(values_of(view.parameters[i].value));
 }
@@ -118,13 +158,46 @@ void StepHealth::tell_moments(const StepView& view) {
                            share_below(tensors[i], 1 - std::pow(beta2_, double(view.step)), eps_));
 }
 
+void StepHealth::tell_noise(const StepView& view) {
+  if (micro_squares_.empty()) return;
+  double whole = 0, part = 0;
+  for (size_t i = 0; i < view.parameters.size(); ++i) whole += std::pow(norm_of(view.parameters[i].grad), 2);
+  const int64_t parts = int64_t(micro_squares_.size());
+  for (const double square : micro_squares_) part += square / double(parts);
+  const GradientNoise noise = gradient_noise(batch_size_, part, batch_size_ * parts, whole);
+  told_.insert(told_.end(), {{"health/gradient_square", noise.square}, {"health/gradient_noise", noise.trace}});
+  if (noise.square > 0) told_.emplace_back("health/noise_scale", noise.scale());
+}
+
+void StepHealth::tell_histograms(const StepView& view) {
+  const Stopwatch watch(times_, "histograms");
+  std::map<std::string, std::vector<Tensor>> gradients, parameters;
+  std::vector<std::string> parts;  // in the order of declaration
+  for (size_t i = 0; i < view.parameters.size(); ++i) {
+    const Parameter& p = view.parameters[i];
+    const std::string part = part_of(p.name);
+    if (!parameters.contains(part)) parts.push_back(part);
+    parameters[part].push_back(p.value);
+    if (p.grad.defined()) gradients[part].push_back(p.grad);
+  }
+  histograms_.clear();
+  for (const auto& [what, tensors] : {std::pair{"gradient/", &gradients}, {"parameter/", &parameters}})
+    for (const std::string& part : parts) {
+      histograms_.emplace_back("health/histogram/" + (what + part), Histogram());
+      count(histograms_.back().second, (*tensors)[part]);
+    }
+}
+
 Metrics StepHealth::on_update(const StepView& view) {
   tell_updates(view);
   tell_moments(view);
   const Metrics activations = seen();
   told_.insert(told_.end(), activations.begin(), activations.end());
+  if (activations_)
+    for (const auto& [name, histogram] : activations_->readings().histograms())
+      histograms_.emplace_back("health/histogram/" + name, histogram);
   for (const auto& [name, value] : times_.values()) told_.emplace_back("health/" + name, value);
-  activations_.reset(), before_.clear();
+  activations_.reset(), before_.clear(), micro_squares_.clear();
   return std::move(told_);
 }
 

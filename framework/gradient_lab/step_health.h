@@ -7,8 +7,13 @@
 // and of the step
 //   clip_scale, clip_fraction (of the last 128 steps), spike (standard deviations of the loss above the last ones),
 //   stream_growth (residual stream: rms after the last block over the embedding's; with post-norm that block's norm decides it).
+//   gradient_square, gradient_noise, noise_scale   where a step has several micro-batches: |G|^2 and tr(Sigma) of
+//                           gradient_noise.h, their ratio in rows; one step's figures scatter, and noise_scale is left out where
+//                           |G|^2 comes out below 0: take means of the first two over steps, then their ratio
 //   seconds/<measure>       that looking took; the step's own time holds it
-// In metrics.jsonl each name begins with health/.
+// and of each part (embedding, blocks.0.mixer, …), besides those of activation_health.h, the histograms
+//   gradient/<part> (before clipping), parameter/<part> (before the update): of at most 2^14 elements, evenly spread
+// In metrics.jsonl each name begins with health/, that of a histogram with health/histogram/.
 #pragma once
 #include <memory>
 
@@ -27,19 +32,27 @@ class StepHealth : public StepWatcher {
   void on_tape(Tape& tape, int64_t step) override;
   void on_gradients(const StepView& view) override;
   Metrics on_update(const StepView& view) override;
+  Histograms histograms() override { return std::move(histograms_); }
+  void on_micro_batch(const ParameterList& parameters, int64_t index, int64_t count) override;
   Metrics seen() const;  // of the ops alone: all that there is of a step that failed
 
  private:
   void tell_updates(const StepView& view);
   void tell_moments(const StepView& view);
+  void tell_histograms(const StepView& view);
+  void tell_noise(const StepView& view);
 
   int64_t every_, last_;
+  int64_t batch_size_;
   double eps_, beta2_;
   HeadsByBlock heads_;
   std::unique_ptr<ActivationHealth> activations_;
   int64_t looked_ = 0;                       // the step that they belong to
-  Readings times_;
+  Readings times_, noise_times_;
   Metrics told_;
+  Histograms histograms_;
+  std::vector<Tensor> sums_;                 // gradients of the micro-batches so far
+  std::vector<double> micro_squares_;        // |gradient|^2 of each micro-batch
   std::vector<std::vector<double>> before_;  // the parameters before the update
 };
 

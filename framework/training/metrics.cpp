@@ -18,10 +18,11 @@ nlohmann::ordered_json value_of(double x) {
 }
 }  // namespace
 
-std::string metrics_line(int64_t step, const Metrics& metrics) {
+std::string metrics_line(int64_t step, const Metrics& metrics, const Histograms& histograms) {
   nlohmann::ordered_json line;
   line["step"] = step;
   for (const auto& [name, value] : metrics) line[name] = value_of(value);
+  for (const auto& [name, histogram] : histograms) line[name] = histogram.packed();
   return line.dump() + "\n";
 }
 
@@ -30,8 +31,8 @@ MetricsWriter::MetricsWriter(const std::string& path)
   if (!file_.open()) throw Error("cannot write " + path_ + ": " + errno_text());
 }
 
-void MetricsWriter::write(int64_t step, const Metrics& metrics) {
-  const std::string line = metrics_line(step, metrics);
+void MetricsWriter::write(int64_t step, const Metrics& metrics, const Histograms& histograms) {
+  const std::string line = metrics_line(step, metrics, histograms);
   size_t done = 0;
   while (done < line.size()) {
     const ssize_t n = ::write(file_.get(), line.data() + done, line.size() - done);

@@ -21,8 +21,10 @@ struct StepWatcher {
   virtual ~StepWatcher() = default;
   virtual bool wants(int64_t step) const = 0;
   virtual void on_tape(Tape& tape, int64_t step) = 0;  // before each forward pass of the step
+  virtual void on_micro_batch(const ParameterList&, int64_t /*index*/, int64_t /*count*/) {}  // after each backward pass of several
   virtual void on_gradients(const StepView&) = 0;   // they are complete, and not clipped yet
-  virtual Metrics on_update(const StepView&) = 0;   // after the update: what is to be told of the step
+  virtual Metrics on_update(const StepView&) = 0;   // after the update: what is to be told of the step …
+  virtual Histograms histograms() { return {}; }    // … and the histograms of the same step
 };
 
 }  // namespace adder

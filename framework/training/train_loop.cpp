@@ -70,7 +70,12 @@ class Loop {
     for (const auto& reading : r.readings.values()) metrics.push_back(reading);
     metrics.insert(metrics.end(), r.health.begin(), r.health.end());
     if (!r.guarded.empty()) metrics.emplace_back("guard/acted", double(trainer_.guarded()));
-    metrics_.write(r.step, metrics);
+    write(r.step, metrics, r.histograms);
+  }
+
+  void write(int64_t step, const Metrics& metrics, const Histograms& histograms) {
+    metrics_.write(step, metrics, histograms);
+    observer_.on_metrics(step, metrics, histograms);
   }
 
   Evaluated evaluate(int64_t step) {
@@ -80,7 +85,7 @@ class Loop {
     if (summary->solved && trainer_.solved_step() < 0) trainer_.set_solved_step(step);
     Metrics metrics = summary->metrics;
     if (trainer_.solved_step() >= 0) metrics.emplace_back("eval/solved_step", double(trainer_.solved_step()));
-    metrics_.write(step, metrics);
+    write(step, metrics, {});
     const bool improved = std::isfinite(summary->loss) && !(trainer_.best().loss <= summary->loss);
     if (improved) trainer_.set_best({summary->loss, step});
     observer_.on_evaluation(step, *summary, improved);

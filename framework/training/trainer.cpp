@@ -118,6 +118,7 @@ Trainer::Sums Trainer::accumulate_gradients(bool require_finite, StepWatcher* wa
       for (const auto& [term, weight] : flossing_terms(t.flossing, tangents, pass)) add(term, weight);
     logits = Var();  // so that their gradient may take their place
     tape.backward(terms);
+    if (watcher && parts > 1) watcher->on_micro_batch(model_->parameters(), micro, parts);
     if (t.state == "carry") sums.state = compact(state);
   }
   sums.loss /= double(parts), sums.z_loss /= double(parts);
@@ -160,7 +161,7 @@ void Trainer::update(StepReport& report, StepWatcher* watcher) {
   const StepView view{report.step, model_->parameters(), *optimizer_, report.learning_rate, scale, spike, history_.clip_fraction()};
   if (watcher) watcher->on_gradients(view);
   optimizer_->step(report.learning_rate, scale);
-  if (watcher) report.health = watcher->on_update(view);
+  if (watcher) report.health = watcher->on_update(view), report.histograms = watcher->histograms();
 }
 
 // What a pass over all parameters moves, `copies` times.

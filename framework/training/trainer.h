@@ -28,6 +28,7 @@ struct StepReport {
   double seconds = 0;          // that this step took
   Readings readings = {};      // what the model tells of itself
   Metrics health = {};         // what a watcher tells of the step; empty where it did not look
+  Histograms histograms = {};  // the same
   std::string guarded = {};    // what the guard did with it, in words; such a step made no update
 };
 
@@ -128,6 +129,7 @@ struct TrainingObserver {
   virtual void on_start(const Trainer&, int64_t /*first_step*/) {}
   virtual void on_step(const StepReport&) {}
   virtual std::optional<EvaluationSummary> evaluate(Trainer&) { return std::nullopt; }  // none: nothing to evaluate on
+  virtual void on_metrics(int64_t /*step*/, const Metrics&, const Histograms&) {}  // a line of metrics.jsonl
   virtual void on_guard(int64_t /*step*/, const std::string& /*what*/) {}
   virtual void on_evaluation(int64_t /*step*/, const EvaluationSummary&, bool /*best*/) {}
   virtual void on_checkpoint(int64_t /*step*/, const std::string& /*path*/) {}

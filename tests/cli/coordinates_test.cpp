@@ -14,7 +14,7 @@ using nlohmann::json;
 void write_config(const Workspace& work, const std::string& name, const std::string& more) {
   work.write(name, R"({"data": {"train": "text.txt", "tokenizer": "char"}, "optimizer": {"learning_rate": 2e-3},
                        "training": {"context_length": 16},
-                       "model": {"architecture": "rnn", "d_model": 16, "n_layers": 1)" + more + "}}");
+                       "model": {"architecture": "attention", "d_model": 16, "n_heads": 2, "n_layers": 1)" + more + "}}");
 }
 
 const std::vector<std::string> kSmall = {"--coordinates", "--widths", "16,32,64", "--seeds", "2", "--steps", "2", "--probes", "2"};

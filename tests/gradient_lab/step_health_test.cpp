@@ -6,6 +6,9 @@
 #include <cmath>
 #include <cstring>
 
+#include "framework/gradient_lab/gradient_noise.h"
+#include "framework/training/clip.h"
+#include "framework/core/error.h"
 #include "framework/training/trainer.h"
 #include "models/registry.h"
 
@@ -33,6 +36,7 @@ struct Watched {
   Trainer trainer;
   lab::StepHealth health;
   std::map<std::string, double> told;  // of the last step
+  std::map<std::string, Histogram> histograms;
   double grad_norm = 0;
 
   Watched(const std::string& json, int64_t every)
@@ -43,7 +47,7 @@ struct Watched {
     trainer.watch(&health);
     for (int64_t i = 0; i < config.training.steps; ++i) {
       const StepReport report = trainer.step();
-      told = {report.health.begin(), report.health.end()}, grad_norm = report.grad_norm;
+      told = {report.health.begin(), report.health.end()}, histograms = {report.histograms.begin(), report.histograms.end()}, grad_norm = report.grad_norm;
     }
   }
   double operator[](const std::string& name) const { return told.at("health/" + name); }
@@ -113,6 +117,72 @@ TEST(StepHealth, ItsNormsAreThoseOfTheStep) {
     return json;
   }(), 1);
   EXPECT_NEAR(first["update/embedding.weight"], 0.01 / 0.02, 0.1);
+}
+
+TEST(StepHealth, CountsHistograms) {
+  const auto run = [](int i) { return Watched(model_config(kModels[i]), 5); };
+  const Watched lstm = run(1), mamba = run(5);
+  const auto total = [](const Watched& w, const std::string& name) { return w.histograms.at("health/histogram/" + name).total(); };
+  EXPECT_EQ(total(lstm, "gradient/embedding"), kVocabulary * 10);
+  EXPECT_EQ(total(lstm, "parameter/embedding"), kVocabulary * 10);
+  for (const char* gate : {"input", "forget", "output"}) EXPECT_GT(total(lstm, "gate/blocks.1.mixer." + std::string(gate)), 0);
+  EXPECT_GT(total(mamba, "time_step/blocks.0.mixer"), 0);
+  EXPECT_GT(total(mamba, "time_constant/blocks.1.mixer"), 0);
+  // Forget gates above 0.95 are odds above 19; 16 is a bin's edge, so that the bins above 32 hold no more than those.
+  const Histogram& forget = lstm.histograms.at("health/histogram/gate/blocks.1.mixer.forget");
+  int64_t wide = 0;
+  for (int i = 5 - Histogram::kLowest; i < Histogram::kBins; ++i) wide += forget.counts[size_t(i)];
+  EXPECT_LE(double(wide), lstm["open/blocks.1.mixer.forget"] * double(forget.total()) + 1e-9);
+}
+
+// The micro-batches' own gradients, one pass each.
+TEST(StepHealth, NoiseScaleIsThatOfTheMicroBatches) {
+  const std::string json = model_config(kModels[1], R"(, "accumulate": 4)");
+  std::string once = json;
+  once.replace(once.find("\"steps\": 5"), 10, "\"steps\": 1");
+  const Watched run(once, 1);
+  const Config config = parse_config(once, "test", {}, model_registry());
+  const auto model = model_registry().make(config.model, kVocabulary, 1, config.dtype());
+  double small = 0;
+  for (int micro = 0; micro < 4; ++micro) {
+    const Batch batch = run.batches.at(0, micro);
+    model->parameters().clear_gradients();
+    Tape tape;
+    Pass pass{.tape = &tape, .training = true};
+    State state;
+    tape.backward(mean_loss(model->forward(pass, {batch.ids, batch.resets, batch.features}, state), batch));
+    small += std::pow(global_norm(model->parameters()), 2) / 4;
+  }
+  const double big = std::pow(run.grad_norm, 2);
+  const lab::GradientNoise expected = lab::gradient_noise(3, small, 12, big);
+  EXPECT_NEAR(run["gradient_square"], expected.square, 1e-5 * big);
+  EXPECT_NEAR(run["gradient_noise"], expected.trace, 1e-5 * expected.trace);
+  EXPECT_FALSE(Watched(model_config(kModels[1]), 1).told.contains("health/gradient_noise")) << "one batch alone tells nothing of it";
+}
+
+// Gradients drawn from a normal distribution of known mean and covariance.
+TEST(GradientNoise, OfDrawnGradientsIsKnown) {
+  const Random random(3, "gradients");
+  constexpr int kRows = 16, kSize = 5, kTrials = 4000;
+  const double mean[kSize] = {1, -0.5, 0, 0.25, 2}, deviation[kSize] = {1, 3, 0.5, 2, 0};
+  double square = 0, trace = 0;
+  lab::GradientNoise sum;
+  for (int i = 0; i < kSize; ++i) square += mean[i] * mean[i], trace += deviation[i] * deviation[i];
+  for (int t = 0; t < kTrials; ++t) {
+    double whole[kSize] = {}, big = 0, small = 0;
+    for (int r = 0; r < kRows; ++r)
+      for (int i = 0; i < kSize; ++i) {
+        const double g = mean[i] + deviation[i] * random.normal(uint64_t((t * kRows + r) * kSize + i));
+        whole[i] += g / kRows, small += g * g / kRows;
+      }
+    for (const double w : whole) big += w * w;
+    const lab::GradientNoise noise = lab::gradient_noise(1, small, kRows, big);
+    sum.square += noise.square / kTrials, sum.trace += noise.trace / kTrials;
+  }
+  EXPECT_NEAR(sum.square, square, 0.1);  // its standard error is 0.03
+  EXPECT_NEAR(sum.trace, trace, 0.4);    // 0.08
+  EXPECT_NEAR(sum.scale(), trace / square, 0.1);
+  EXPECT_THROW(lab::gradient_noise(4, 1, 4, 1), Error);
 }
 
 TEST(StepHealth, IsTakenAtTheStepsAskedFor) {
