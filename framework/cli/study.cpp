@@ -142,17 +142,4 @@ Action declare_study(CLI::App& app) {
   return [options](const ModelFactory& factory) { return study_command(*options, factory); };
 }
 
-Action declare_report(CLI::App& app) {
-  auto folders = std::make_shared<std::vector<std::string>>();
-  app.add_option("DIR", *folders, "folders of studies")->required()->type_name("DIR");
-  app.footer("Rebuilds results.json, results.csv and report.html, byte for byte. Example: adder report studies/all");
-  return [folders](const ModelFactory& factory) {
-    for (const std::string& folder : *folders) {
-      write_report(stored_set(folder, factory), folder);
-      print(folder + "/report.html\n");
-    }
-    return int(kOk);
-  };
-}
-
 }  // namespace adder
