@@ -32,7 +32,7 @@ void write(const std::string& folder, const ModelFactory& factory) {
 Action declare_report(CLI::App& app) {
   auto folders = std::make_shared<std::vector<std::string>>();
   app.add_option("DIR", *folders, "folders of studies, or of runs")->required()->type_name("DIR");
-  app.footer("Writes report.html, of a study results.json and results.csv too; byte for byte the same each time.\n"
+  app.footer("Writes report.html, of a study results.json, results.csv and results.h5 too; byte for byte the same each time.\n"
              "Examples: adder report studies/all; adder report runs/shakespeare_mamba");
   return [folders](const ModelFactory& factory) {
     for (const std::string& folder : *folders) {

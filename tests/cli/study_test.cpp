@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "framework/core/random.h"
+#include "framework/data/hdf5.h"
 #include "tests/support/command_line.h"
 
 namespace adder {
@@ -99,7 +100,7 @@ TEST(CliStudy, VerifyNamesWhatChanged) {
 }
 
 void expect_same_report(const Workspace& work, const std::string& a, const std::string& b) {
-  for (const char* file : {"study.json", "results.json", "results.csv", "report.html"})
+  for (const char* file : {"study.json", "results.json", "results.csv", "results.h5", "report.html"})
     EXPECT_TRUE(work.read(a + "/" + file) == work.read(b + "/" + file)) << file << " of " << a << " and of " << b;
 }
 
@@ -127,6 +128,25 @@ TEST(CliStudy, KilledAndStartedAgainItReportsTheSame) {
   ASSERT_EQ(work.run({"study", "s.json", "--out", "broken"}).code, 0);
   expect_same_report(work, "broken", "whole");
   EXPECT_EQ(work.run({"study", "--verify", "broken"}).code, 0);
+}
+
+TEST(CliStudy, ResultsLieInHdf5WithNamedAxes) {
+  const Workspace work;
+  write_tiny_run(work);
+  std::string text = study(4, kMeasures);
+  text.replace(text.find("\"every\": 0"), 10, "\"every\": 2");
+  work.write("s.json", text);
+  ASSERT_EQ(work.run({"study", "s.json", "--out", "o"}).code, 0);
+  const json values = json::parse(work.read("o/results.json"))["studies"][0]["values"];
+  const Hdf5File file = Hdf5File::open(work.file("o/results.h5"));
+  const Tensor loss = file.read("/s/quality.loss", DType::f64, {2, 2});
+  EXPECT_EQ(loss.data<double>()[1 * 2 + 0], values["quality.loss"]["rnn"]["each"][0].get<double>());
+  EXPECT_EQ(file.string_attribute("/s/quality.loss", "units"), "nats a token");
+  EXPECT_EQ(file.read("/s/seed", DType::f64, {2}).data<double>()[1], 2);
+  EXPECT_EQ(file.describe("/s/eval_loss").shape, (Shape{2, 2, 2}));
+  EXPECT_EQ(file.describe("/s/train_loss").shape, (Shape{2, 2, 4}));
+  EXPECT_EQ(file.describe("/s/verdict").dtype, "string");
+  for (const char* scale : {"/s/arm", "/s/seed", "/s/eval_step", "/s/claim"}) EXPECT_EQ(file.string_attribute(scale, "CLASS"), "DIMENSION_SCALE") << scale;
 }
 
 TEST(CliStudy, WidthsAreSolvedForAndPrinted) {
