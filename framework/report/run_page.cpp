@@ -18,7 +18,7 @@ namespace {
 
 using Kind = JsonValue::Kind;
 constexpr size_t kMostPoints = 400;  // of a curve: more than a screen has columns for it
-constexpr size_t kMostColumns = 60;  // of a heat map
+constexpr size_t kMostColumns = 30;  // of a heat map: its table has to fit on paper
 const char kThinned[] = " Of each stretch of steps the least and the largest value are drawn.";
 
 struct Run {
@@ -42,7 +42,7 @@ struct Run {
   }
   bool is_task() const {
     const JsonValue* task = config.find("data") ? config.find("data")->find("task") : nullptr;
-    return task && task->find("name") && task->find("name")->string != "none";
+    return task && task->find("name") && !task->find("name")->string.empty();
   }
 };
 

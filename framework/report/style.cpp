@@ -67,6 +67,7 @@ main{max-width:none;padding:0}.toggles{display:none}h2,.caption{break-after:avoi
 body{font-size:11pt}table,td small{font-size:7.5pt}
 figure svg{max-height:225mm}
 .wide{overflow:visible}th,td{white-space:normal;overflow-wrap:break-word;padding:2px 4px}
+details th,details td{overflow-wrap:anywhere;padding:1px 2px}
 details>*{display:block}details::details-content{content-visibility:visible;block-size:auto}.grid{grid-template-columns:1fr 1fr}
 a::after{content:" (" attr(href) ")"}}
 )css";
