@@ -29,7 +29,7 @@ const std::vector<Command>& commands() {
       {"doctor", "what was built, what this machine has, and what is missing", declare_doctor},
       {"check", "measure what every model keeps: parallel == recurrent, gradients, same bits", declare_check},
       {"study", "compare architectures: matched, seeded, timed, with intervals and a verdict a claim", declare_study},
-      {"report", "make a study's report again from what its runs left behind", declare_report},
+      {"report", "the page of a study, or of one run, from what its folder holds", declare_report},
       {"probe", "how far back gradients reach, where they vanish or explode, in words", declare_probe},
       {"inspect", "verify a checkpoint and show its tensors, config and origin", declare_inspect},
       {"trace", "everything that a model computes on one batch, as HDF5", declare_trace},

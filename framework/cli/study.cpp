@@ -67,13 +67,18 @@ int verify_command(const StudyOptions& o, const ModelFactory& factory) {
 }
 
 // Those of its runs that are asked for.
-int run_some(const StudyOptions& o, const StudySet& set, const ModelFactory& factory, const std::function<bool()>& stop) {
+std::vector<StudyJob> chosen(const StudyOptions& o, const StudySet& set) {
   std::vector<StudyJob> work = work_of(set);
   if (o.run < 0 || o.run > int64_t(work.size())) throw UsageError("--run is " + std::to_string(o.run) + ", expected 1 to " + std::to_string(work.size()) + " (--list shows them)");
   std::erase_if(work, [&](const StudyJob& w) {
     return (o.run && w.number != o.run) || (w.study().name + ": " + w.job.name).find(o.only) == std::string::npos;
   });
   if (work.empty()) throw UsageError("--only " + shell_quoted(o.only) + ": no run has that in its name (--list shows them)");
+  return work;
+}
+
+int run_some(const StudyOptions& o, const StudySet& set, const ModelFactory& factory, const std::function<bool()>& stop) {
+  const std::vector<StudyJob> work = chosen(o, set);
   const std::string runs = runs_folder(set.folder);
   return o.jobs > 1 ? run_in_processes(work, {o.file, set.folder, o.full, o.jobs, o.quiet}, runs, stop) : run_here(work, factory, runs, o.quiet, stop);
 }
@@ -100,6 +105,7 @@ int study_command(const StudyOptions& o, const ModelFactory& factory) {
     if (set.sweeping()) note("the runs that follow from the sweeps are listed when those are done");
     return kOk;
   }
+  chosen(o, set);  // a wrong --run or --only is refused here, before anything is written
   write_study(set, set.folder);
   if (!o.quiet) print_arms(set);
   const Interruption interruption(true);
@@ -140,19 +146,6 @@ Action declare_study(CLI::App& app) {
   app.footer("A run that is finished is never made again, one that broke off goes on, to the same bits. Ctrl-C saves and exits with 130.\n"
              "Example: adder study configs/claims/all.json");
   return [options](const ModelFactory& factory) { return study_command(*options, factory); };
-}
-
-Action declare_report(CLI::App& app) {
-  auto folders = std::make_shared<std::vector<std::string>>();
-  app.add_option("DIR", *folders, "folders of studies")->required()->type_name("DIR");
-  app.footer("Rebuilds results.json, results.csv and report.html, byte for byte. Example: adder report studies/all");
-  return [folders](const ModelFactory& factory) {
-    for (const std::string& folder : *folders) {
-      write_report(stored_set(folder, factory), folder);
-      print(folder + "/report.html\n");
-    }
-    return int(kOk);
-  };
 }
 
 }  // namespace adder

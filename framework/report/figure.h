@@ -8,11 +8,11 @@
 
 namespace adder::report {
 
-// Text, or a number that is written with `digits` significant ones.
+// Cells are text; the lines after a cell's first are set small, beneath it.
 struct Table {
   std::vector<std::string> heads;
   std::vector<std::vector<std::string>> rows;
-  size_t left = 1;  // columns that are text, and begin at the left
+  size_t left = 1;  // columns that are text: they begin at the left, and their lines may break
 };
 std::string to_html(const Table& table);
 
@@ -63,7 +63,8 @@ struct IntervalChart {
   std::vector<Estimate> rows;
   std::vector<Reference> references = {};  // vertical lines: a bound, no difference
 };
-Figure draw(const IntervalChart& chart);
+// A row that the palette names has its style, others have the first one.
+Figure draw(const IntervalChart& chart, const Palette& palette = Palette());
 
 // ---- histograms -----------------------------------------------------------------------------------------
 

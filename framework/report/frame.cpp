@@ -25,6 +25,29 @@ void draw_y_axis(Svg& svg, const Frame& f, const Axis& axis, const Scale& scale)
   svg.text({13, (f.y0() + f.y1()) / 2}, axis.label, "middle", "", true);
 }
 
+namespace {
+double letter_width(char c) {
+  if (uint8_t(c) >> 6 == 2) return 0;  // UTF-8: the rest of a letter
+  const std::string narrow = "fijlrtI .,:;'|/()[]-", wide = "mwMW%@";
+  return narrow.find(c) != std::string::npos ? 4.6 : wide.find(c) != std::string::npos ? 11 : 7;
+}
+}  // namespace
+
+double text_width(const std::string& text) {
+  double width = 0;
+  for (const char c : text) width += letter_width(c);
+  return width;
+}
+
+std::string fitted(const std::string& text, double width) {
+  if (text_width(text) <= width) return text;
+  double used = 11;  // the dots
+  size_t end = 0;
+  while (end < text.size() && used + letter_width(text[end]) <= width) used += letter_width(text[end++]);
+  while (end > 0 && end < text.size() && uint8_t(text[end]) >> 6 == 2) --end;
+  return text.substr(0, end) + "…";
+}
+
 std::vector<double> spread(std::vector<double> heights, double apart, double low, double high) {
   std::vector<size_t> order(heights.size());
   std::iota(order.begin(), order.end(), size_t(0));

@@ -16,6 +16,11 @@ struct Frame {
 void draw_x_axis(Svg& svg, const Frame& f, const Axis& axis, const Scale& scale);
 void draw_y_axis(Svg& svg, const Frame& f, const Axis& axis, const Scale& scale);
 
+// About how wide a label is, in pixels, in a wide sans-serif face; and as much of it as fits, "…" at its end where some does not.
+double text_width(const std::string& text);
+std::string fitted(const std::string& text, double width);
+inline constexpr double kWidestLabel = 170;
+
 // Labels at these heights, pushed apart so that none covers another; the order stays.
 std::vector<double> spread(std::vector<double> heights, double apart, double low, double high);
 

@@ -38,9 +38,9 @@ Figure draw(const HeatMap& map) {
                 std::to_string(map.rows.size()) + ", and at least one column");
   constexpr double kRow = 18;
   Frame f;
-  size_t longest = 1;
-  for (const std::string& row : map.rows) longest = std::max(longest, row.size());
-  f.width = 640, f.left = 12 + 6.1 * double(std::min<size_t>(longest, 40)), f.right = 90;
+  double widest = 7;
+  for (const std::string& row : map.rows) widest = std::max(widest, text_width(row));
+  f.width = 640, f.left = 12 + std::min(widest, 1.5 * kWidestLabel), f.right = 90;
   f.height = f.top + f.bottom + std::max(90.0, kRow * double(map.rows.size()));
   const double row_height = (f.y0() - f.y1()) / double(map.rows.size());
   Extent values(map.value);
@@ -64,7 +64,7 @@ Figure draw(const HeatMap& map) {
       svg.cell({left, y}, x(edges[c + 1]) - left + 0.2, row_height + 0.2, placed ? share(v) : -1);
       figure.data.rows.back().push_back(shown(v, 3));
     }
-    svg.text({f.x0() - 5, y + row_height / 2 + 3.5}, map.rows[r], "end", "tick");
+    svg.text({f.x0() - 5, y + row_height / 2 + 3.5}, fitted(map.rows[r], 1.5 * kWidestLabel), "end", "tick");
   }
   draw_x_axis(svg, f, map.x, x);
   draw_scale(svg, f, map, share);

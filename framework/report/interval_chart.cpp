@@ -6,12 +6,12 @@
 
 namespace adder::report {
 
-Figure draw(const IntervalChart& chart) {
+Figure draw(const IntervalChart& chart, const Palette& palette) {
   constexpr double kRow = 22;
   Frame f;
-  size_t longest = 4;
-  for (const Estimate& e : chart.rows) longest = std::max(longest, e.name.size());
-  f.width = 560, f.left = 12 + 6.1 * double(std::min<size_t>(longest, 40)), f.top = 8 + 13 * double(chart.references.size());
+  double widest = 24;
+  for (const Estimate& e : chart.rows) widest = std::max(widest, text_width(e.name));
+  f.width = 560, f.left = 12 + std::min(widest, 1.5 * kWidestLabel), f.top = 8 + 13 * double(chart.references.size());
   f.height = f.top + f.bottom + kRow * double(chart.rows.size());
   Extent extent(chart.axis);
   for (const Estimate& e : chart.rows) extent.add({e.value, e.low, e.high}), extent.add(e.points);
@@ -30,16 +30,18 @@ Figure draw(const IntervalChart& chart) {
   for (size_t i = 0; i < chart.rows.size(); ++i) {
     const Estimate& e = chart.rows[i];
     const double y = f.y1() + kRow * (double(i) + 0.5);
-    svg.text({f.x0() - 6, y + 3.5}, e.name, "end");
+    svg.text({f.x0() - 6, y + 3.5}, fitted(e.name, 1.5 * kWidestLabel), "end");
+    const bool named = palette.has(e.name);
+    const std::string classes = named ? palette.classes(e.name) : "c0";
     std::string each;
     for (const double p : e.points) {
       each += (each.empty() ? "" : ", ") + shown(p);
-      if (x.has_place_for(p)) svg.marker('o', {x(p), y}, "faint mark c0");
+      if (x.has_place_for(p)) svg.marker('o', {x(p), y}, "faint mark " + classes);
     }
-    if (e.failed || !std::isfinite(e.value)) svg.text({f.x0() + 6, y + 3.5}, "failed", "start", "failed");
+    if (e.failed || !std::isfinite(e.value)) svg.text({f.x0() + 6, y + 3.5}, "failed", "start", "failed " + classes);
     else if (x.has_place_for(e.value)) {
-      if (std::isfinite(e.low) && std::isfinite(e.high)) svg.line({x(e.low), y}, {x(e.high), y}, "interval c0");
-      svg.marker('d', {x(e.value), y}, "mark c0");
+      if (std::isfinite(e.low) && std::isfinite(e.high)) svg.line({x(e.low), y}, {x(e.high), y}, "interval " + classes);
+      svg.marker(named ? palette.marker(e.name) : 'd', {x(e.value), y}, "mark " + classes);
     }
     figure.data.rows.push_back({e.name, e.failed ? "failed" : shown(e.value), shown(e.low), shown(e.high), each});
   }

@@ -8,8 +8,6 @@
 namespace adder::report {
 namespace {
 
-constexpr double kLetter = 6.1;  // width of a letter at the figures' type size
-
 void check(const LineChart& chart) {
   for (const Series& s : chart.series) {
     const bool band = !s.low.empty() || !s.high.empty();
@@ -87,10 +85,10 @@ Table data_of(const LineChart& chart) {
 
 Figure draw_within(const LineChart& chart, const Palette& palette, const Ranges& ranges, Frame f) {
   check(chart);
-  size_t longest = 0;
-  for (const Series& s : chart.series) longest = s.faint ? longest : std::max(longest, s.name.size());
-  for (const Reference& r : chart.references) longest = std::max(longest, r.label.size());
-  f.right = 12 + kLetter * double(std::min<size_t>(longest, 24));
+  double widest = 0;
+  for (const Series& s : chart.series) widest = s.faint ? widest : std::max(widest, text_width(s.name));
+  for (const Reference& r : chart.references) widest = std::max(widest, text_width(r.label));
+  f.right = 12 + std::min(widest, kWidestLabel);
   Svg svg(f.width, f.height, chart.title, chart.description);
   const Scale x(chart.x, ranges.x, f.x0(), f.x1()), y(chart.y, ranges.y, f.y0(), f.y1());
   draw_x_axis(svg, f, chart.x, x);
@@ -118,7 +116,7 @@ Figure draw_within(const LineChart& chart, const Palette& palette, const Ranges&
   for (const Label& label : labels) heights.push_back(label.height);
   heights = spread(heights, 11, f.y1() + 4, f.y0());
   for (size_t i = 0; i < labels.size(); ++i)
-    svg.text({f.x1() + 5, heights[i] + 3.5}, labels[i].text, "start", labels[i].classes);
+    svg.text({f.x1() + 5, heights[i] + 3.5}, fitted(labels[i].text, kWidestLabel), "start", labels[i].classes);
 
   Figure figure{svg.finish(), chart.title, chart.description, data_of(chart)};
   if (drawing.missing)

@@ -31,11 +31,21 @@ std::string element(const std::string& tag, const std::string& text, const std::
   return "<" + tag + (classes.empty() ? "" : " class=\"" + classes + "\"") + ">" + escaped(text) + "</" + tag + ">\n";
 }
 
+std::string folded(const std::string& summary, const Table& table) {
+  return "<details><summary>" + escaped(summary) + "</summary>" + to_html(table) + "</details>\n";
+}
+
+// The data stand outside the figure: a long table of them may run over pages, the picture and its caption may not.
 std::string to_html(const Figure& f) {
-  std::string html = "<figure>\n" + f.svg + "\n<figcaption><b>" + escaped(f.title) + ".</b> " + escaped(f.caption) + "</figcaption>\n";
-  if (!f.data.rows.empty())
-    html += "<details><summary>data</summary>" + to_html(f.data) + "</details>\n";
-  return html + "</figure>\n";
+  const std::string html = "<div class=\"plate\"><figure>\n" + f.svg + "\n<figcaption><b>" + escaped(f.title) + ".</b> " + escaped(f.caption) + "</figcaption>\n</figure>\n";
+  return html + (f.data.rows.empty() ? "" : folded("data", f.data)) + "</div>\n";
+}
+
+// The lines after a cell's first are its small print.
+std::string cell_html(const std::string& text) {
+  const size_t end = text.find('\n');
+  if (end == std::string::npos) return escaped(text);
+  return escaped(text.substr(0, end)) + "<small>" + escaped(text.substr(end + 1)) + "</small>";
 }
 
 }  // namespace
@@ -43,7 +53,7 @@ std::string to_html(const Figure& f) {
 std::string to_html(const Table& t) {
   std::string html = "<div class=\"wide\"><table><thead><tr>";
   const auto cell = [&](const std::string& tag, size_t column, const std::string& text) {
-    return "<" + tag + (column < t.left ? " class=\"left\"" : "") + ">" + escaped(text) + "</" + tag + ">";
+    return "<" + tag + (column < t.left ? " class=\"left\"" : "") + ">" + cell_html(text) + "</" + tag + ">";
   };
   for (size_t c = 0; c < t.heads.size(); ++c) html += cell("th", c, t.heads[c]);
   html += "</tr></thead><tbody>";
@@ -90,6 +100,7 @@ void Page::table(const Table& table, const std::string& caption) {
   body_ += to_html(table);
 }
 
+void Page::folded_table(const std::string& summary, const Table& table) { body_ += folded(summary, table); }
 void Page::figure(const Figure& f) { body_ += to_html(f); }
 
 void Page::figures(const std::vector<Figure>& list) {

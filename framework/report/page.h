@@ -24,6 +24,7 @@ class Page {
   void command(const std::string& line);                           // what a person types
   void facts(const std::vector<std::pair<std::string, std::string>>& rows);  // names and values
   void table(const Table& table, const std::string& caption = "");
+  void folded_table(const std::string& summary, const Table& table);  // behind a click; open on paper
   void figure(const Figure& figure);
   void figures(const std::vector<Figure>& figures);                // side by side
   void toggles();                                                  // a box a name of the palette: show or hide it everywhere
@@ -34,7 +35,6 @@ class Page {
   std::string title_, kicker_;
   Palette palette_;
   std::string body_;
-  bool toggles_ = false;
 };
 
 // Writes it beside, and renames.

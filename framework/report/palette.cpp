@@ -23,6 +23,8 @@ constexpr char kMarkers[] = "os^dvx+*";
 
 }  // namespace
 
+bool Palette::has(const std::string& name) const { return std::find(names_.begin(), names_.end(), name) != names_.end(); }
+
 int Palette::index(const std::string& name) const {
   const auto found = std::find(names_.begin(), names_.end(), name);
   if (found == names_.end()) throw Error("[report] no style was given to \"" + name + "\"");

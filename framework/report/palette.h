@@ -12,6 +12,7 @@ class Palette {
   explicit Palette(std::vector<std::string> names) : names_(std::move(names)) {}
 
   const std::vector<std::string>& names() const { return names_; }
+  bool has(const std::string& name) const;
   int index(const std::string& name) const;         // an Error where the name was not given
   std::string classes(const std::string& name) const;  // for a shape: "s3 c3"
   char marker(const std::string& name) const;

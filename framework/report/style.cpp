@@ -27,14 +27,18 @@ dl{display:grid;gap:2px}dl div{display:grid;grid-template-columns:12em 1fr;gap:1
 dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
 .wide{overflow-x:auto}
 table{border-collapse:collapse;font-size:.88rem;font-variant-numeric:tabular-nums;margin:.4em 0}
-th,td{padding:3px 10px;border-bottom:1px solid var(--rule);text-align:right;white-space:nowrap}
-th.left,td.left{text-align:left}
+th,td{padding:3px 10px;border-bottom:1px solid var(--rule);text-align:right;white-space:nowrap;vertical-align:top}
+th.left,td.left{text-align:left;white-space:normal}
+th:first-child,td:first-child{padding-left:0}
+td small{display:block;color:var(--soft);font-size:.85em}
 thead th{color:var(--soft);font-weight:600}
+@media (max-width:600px){table{font-size:.8rem}th,td{white-space:normal;padding:3px 5px}}
 .caption{color:var(--soft);margin:.8em 0 0}
 .grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(400px,100%),1fr));gap:18px}
-figure{margin:1em 0;break-inside:avoid}
+.plate{margin:1em 0}.grid .plate{margin:0;min-width:0;max-width:640px}
+figure{margin:0;break-inside:avoid}
 figure svg{max-width:100%;height:auto;display:block}
-.grid figure{margin:0}.grid svg{width:100%}
+.grid svg{width:100%}
 figcaption{font-size:.88rem;color:var(--soft);max-width:75ch}
 figcaption b{color:var(--ink)}
 details{font-size:.85rem}summary{cursor:pointer;color:var(--soft)}
@@ -48,7 +52,7 @@ svg .band{fill:var(--colour);opacity:.16}
 svg .mark{fill:var(--colour);stroke:var(--colour);stroke-width:1.4}
 svg .bar{fill:var(--colour)}
 svg .interval{stroke:var(--colour);stroke-width:2.4}
-svg .label{fill:var(--colour,var(--soft))}
+svg .label{fill:color-mix(in oklab,var(--colour,var(--soft)) 70%,var(--ink))}
 svg .reference{stroke:var(--ink);stroke-width:1;stroke-dasharray:3 3}
 svg .failed{fill:var(--bad)}
 svg .empty{fill:none;stroke:var(--rule);stroke-width:.4}
@@ -59,7 +63,11 @@ svg .empty{fill:none;stroke:var(--rule);stroke-width:.4}
 a{color:inherit}:focus-visible{outline:2px solid var(--c0);outline-offset:2px}
 @page{size:A4;margin:14mm}
 @media print{:root{color-scheme:light;--paper:#fff;--ink:#000;--soft:#444;--panel:#f4f4f4;--rule:#bbb}
-main{max-width:none;padding:0}.toggles{display:none}h2{break-after:avoid}tr{break-inside:avoid}
+main{max-width:none;padding:0}.toggles{display:none}h2,.caption{break-after:avoid}tr{break-inside:avoid}
+body{font-size:11pt}table,td small{font-size:7.5pt}
+figure svg{max-height:225mm}
+.wide{overflow:visible}th,td{white-space:normal;overflow-wrap:break-word;padding:2px 4px}
+details th,details td{overflow-wrap:anywhere;padding:1px 2px}
 details>*{display:block}details::details-content{content-visibility:visible;block-size:auto}.grid{grid-template-columns:1fr 1fr}
 a::after{content:" (" attr(href) ")"}}
 )css";

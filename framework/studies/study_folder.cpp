@@ -1,11 +1,14 @@
 #include "framework/studies/study_folder.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <set>
 
 #include "framework/core/error.h"
 #include "framework/data/hash.h"
+#include "framework/studies/results_file.h"
 #include "framework/studies/study_page.h"
 #include "framework/training/durable_file.h"
 #include "framework/training/run_folder.h"
@@ -69,6 +72,15 @@ std::vector<Findings> findings_of(const StudySet& set, const std::string& folder
   std::vector<Findings> all;
   for (const StudyPlan& plan : set.plans) all.push_back(findings_of(plan, runs_folder(folder)));
   return all;
+}
+
+// What results.h5 would hold, by a file elsewhere: the folder may not be ours to write in.
+std::string results_file_text(const StudySet& set, const std::vector<Findings>& all, const std::string& folder) {
+  const std::string path = fs::temp_directory_path().string() + "/adder-verify-" + std::to_string(getpid()) + ".h5";
+  write_results_file(set, all, runs_folder(folder), path);
+  const std::string text = read_text_file(path);
+  fs::remove(path);
+  return text;
 }
 
 void compare_hashes(const std::string& stored, const std::string& now, std::vector<std::string>& problems) {
@@ -142,6 +154,7 @@ std::vector<Findings> write_report(const StudySet& set, const std::string& folde
   std::vector<StudyPlan> plans = set.plans;
   write_durably(folder + "/results.json", results_text(set, all));
   write_durably(folder + "/results.csv", to_csv(plans, all));
+  write_results_file(set, all, runs_folder(folder), folder + "/results.h5");
   write_durably(folder + "/report.html", study_page(set, all).html());
   write_durably(folder + "/hashes.json", hashes_text(set, folder));
   return all;
@@ -158,6 +171,7 @@ std::vector<std::string> verify(const std::string& folder, const ModelFactory& f
   compare("results.json", results_text(set, all));
   compare("results.csv", to_csv(set.plans, all));
   compare("report.html", study_page(set, all).html());
+  compare("results.h5", results_file_text(set, all, folder));
   return problems;
 }
 

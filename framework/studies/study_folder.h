@@ -1,5 +1,5 @@
 // The folder of a study, or of a set of them: study.json (all that was decided before the runs), runs/<hash>/, and what is
-// made of them: results.json, results.csv, report.html; hashes.json, of the raw files behind these.
+// made of them: results.json, results.csv, results.h5, report.html; hashes.json, of the raw files behind these.
 #pragma once
 #include "framework/studies/findings.h"
 
@@ -25,7 +25,7 @@ StudySet stored_set(const std::string& folder, const ModelFactory& factory);
 std::string runs_folder(const std::string& folder);
 // UsageError where the folder holds another study.
 void write_study(const StudySet& set, const std::string& folder);
-// results.json, results.csv, report.html and hashes.json.
+// results.json, results.csv, results.h5, report.html and hashes.json.
 std::vector<Findings> write_report(const StudySet& set, const std::string& folder);
 // Everything that differs from what the folder's results say, in words; empty: nothing does.
 std::vector<std::string> verify(const std::string& folder, const ModelFactory& factory);

@@ -27,6 +27,19 @@ std::string counted(int64_t n, const std::string& word) { return std::to_string(
 
 // ---- the first screen -------------------------------------------------------------------------------------
 
+// Those that a reader would want to know of first.
+std::string not_supported(const StudySet& set, const std::vector<Findings>& all) {
+  std::string text;
+  for (const Answer answer : {Answer::refuted, Answer::undecided}) {
+    std::string list;
+    for (size_t p = 0; p < all.size(); ++p)
+      for (size_t i = 0; i < all[p].verdicts.size(); ++i)
+        if (all[p].verdicts[i].answer == answer) list += (list.empty() ? "" : "; ") + set.plans[p].study.claims[i].statement;
+    if (!list.empty()) text += (text.empty() ? "" : ". ") + std::string(answer == Answer::refuted ? "Refuted: " : "Undecided: ") + list;
+  }
+  return text.empty() ? "all of them supported" : text + ".";
+}
+
 void first_screen(report::Page& page, const StudySet& set, const std::vector<Findings>& all) {
   std::map<Answer, int64_t> count;
   int64_t claims = 0, missing = 0;
@@ -46,7 +59,7 @@ void first_screen(report::Page& page, const StudySet& set, const std::vector<Fin
     page.verdict(missing || count[Answer::undecided] ? Tone::open : Tone::plain,
                  counted(count[Answer::supported], "claim") + " supported, " + std::to_string(count[Answer::refuted]) + " refuted, " +
                      std::to_string(count[Answer::undecided]) + " undecided",
-                 "of " + std::to_string(claims), form);
+                 not_supported(set, all), form);
   else
     page.verdict(Tone::plain, "no claim was stated", "what was measured follows", form);
 }
@@ -70,14 +83,15 @@ std::vector<std::string> doubts(const StudySet& set, const std::vector<Findings>
 }
 
 void claims_table(report::Page& page, const StudySet& set, const std::vector<Findings>& all) {
-  report::Table table{{"claim", "verdict", "effect [interval]", "n", "p", "tested as", "remarks"}, {}, 2};
+  report::Table table{{"claim, and what was tested", "verdict", "effect [interval]", "n", "p"}, {}, 2};
   for (size_t p = 0; p < all.size(); ++p)
     for (size_t i = 0; i < all[p].verdicts.size(); ++i) {
       const ClaimConfig& c = set.plans[p].study.claims[i];
       const Verdict& v = all[p].verdicts[i];
-      std::string remarks = v.why;
+      std::string remarks = v.why.empty() ? "" : "; " + v.why;
       if (v.needed > v.n) remarks += "; about " + std::to_string(v.needed) + " would decide";
-      table.rows.push_back({c.statement, name(v.answer), shown_effect(v), std::to_string(v.n), shown_number(v.p), c.text(), remarks});
+      table.rows.push_back({c.statement + "\n" + c.text() + remarks, name(v.answer), shown_number(v.effect) + "\n" + shown_interval(v.low, v.high),
+                            std::to_string(v.n), shown_number(v.p)});
     }
   if (!table.rows.empty())
     page.table(table, "Each interval at the level that Holm's procedure leaves the claim among those of its study; p is the level at which it would just decide.");
@@ -94,16 +108,17 @@ std::string cell(const Findings& f, const std::string& value, const std::string&
   const Summary s = summary_of(sample, reading);
   std::string text = shown_number(s.mean);
   if (reading.yes_or_no) return std::to_string(std::count(sample.values.begin(), sample.values.end(), 1.0)) + " of " + std::to_string(sample.values.size());
-  if (s.low != s.high && std::isfinite(s.low)) text += " [" + shown_number(s.low) + ", " + shown_number(s.high) + "]";
-  return text + (sample.failed ? ", " + std::to_string(sample.failed) + " without" : "");
+  if (sample.failed) text += ", " + std::to_string(sample.failed) + " without";
+  return s.low != s.high && std::isfinite(s.low) ? text + "\n" + shown_interval(s.low, s.high) : text;
 }
 
+// A row for each value that one of the arms has.
 void add_rows(report::Table& table, const StudyPlan& plan, const Findings& f, const std::vector<std::string>& arms, bool with_name) {
   for (const std::string& value : f.values) {
-    std::vector<std::string> row = {value, f.units.at(value)};
-    if (with_name) row.insert(row.begin(), plan.study.name);
-    for (const std::string& arm : arms) row.push_back(cell(f, value, arm));
-    table.rows.push_back(std::move(row));
+    std::vector<std::string> row = {value + "\n" + f.units.at(value) + (with_name ? ", study " + plan.study.name : "")};
+    bool any = false;
+    for (const std::string& arm : arms) row.push_back(cell(f, value, arm)), any |= !row.back().empty();
+    if (any) table.rows.push_back(std::move(row));
   }
 }
 
@@ -116,9 +131,9 @@ void property_table(report::Page& page, const StudySet& set, const std::vector<F
     const auto has = [&](const StudyPlan& plan) { return std::any_of(plan.arms.begin(), plan.arms.end(), [&](const Arm& a) { return a.name == name; }); };
     if (all.size() == 1 || std::count_if(set.plans.begin(), set.plans.end(), has) > 1) arms.push_back(name);
   }
-  report::Table table{{"study", "property", "unit"}, {}, 3};
+  report::Table table{{"property"}, {}, 1};
   table.heads.insert(table.heads.end(), arms.begin(), arms.end());
-  for (size_t p = 0; p < all.size(); ++p) add_rows(table, set.plans[p], all[p], arms, true);
+  for (size_t p = 0; p < all.size(); ++p) add_rows(table, set.plans[p], all[p], arms, all.size() > 1);
   page.heading("Every property measured");
   page.table(table, kMeans);
 }
@@ -177,7 +192,7 @@ void learning_curves(report::Page& page, const StudyPlan& plan, const Findings& 
 }
 
 // Each value that no family holds, its arms side by side, with every seed.
-void intervals(report::Page& page, const StudyPlan& plan, const Findings& f) {
+void intervals(report::Page& page, const StudyPlan& plan, const Findings& f, const report::Palette& palette) {
   std::vector<report::Figure> figures;
   for (const std::string& value : f.values) {
     if (value.find('@') != std::string::npos || !f.samples.contains(value)) continue;
@@ -188,16 +203,16 @@ void intervals(report::Page& page, const StudyPlan& plan, const Findings& f) {
       const Summary s = summary_of(sample->second, f.reading_of.at(value));
       chart.rows.push_back({arm.name, s.mean, s.low, s.high, sample->second.values, sample->second.values.empty()});
     }
-    if (!chart.rows.empty()) figures.push_back(draw(chart));
+    if (!chart.rows.empty()) figures.push_back(draw(chart, palette));
   }
   if (!figures.empty()) page.figures(figures);
 }
 
 void arms_table(report::Page& page, const StudyPlan& plan) {
-  report::Table table{{"arm", "parameters", "outside embedding and head", "FLOPs a training token", "state bytes", "matched by"}, {}, 1};
+  report::Table table{{"arm", "parameters", "outside embedding and head", "FLOPs a training token", "state bytes"}, {}, 1};
   for (const Arm& arm : plan.arms)
-    table.rows.push_back({arm.name, std::to_string(arm.all_parameters), std::to_string(arm.parameters), shown_number(arm.flops),
-                          shown_number(arm.state_bytes), arm.note});
+    table.rows.push_back({arm.name + (arm.note.empty() ? "" : "\n" + arm.note), std::to_string(arm.all_parameters), std::to_string(arm.parameters),
+                          shown_number(arm.flops), shown_number(arm.state_bytes)});
   page.table(table, "The arms. State: of one sequence after a training context.");
 }
 
@@ -231,13 +246,20 @@ void sweep_chart(report::Page& page, const StudyPlan& plan, const Findings& f, c
   if (!chart.series.empty()) page.figure(draw(chart, palette));
 }
 
+// Which run a number is of; its folder's name is the hash of all that decides it.
+void runs_table(report::Page& page, const StudyPlan& plan) {
+  report::Table table{{"run", "folder below runs/"}, {}, 2};
+  for (const Job& job : plan.jobs) table.rows.push_back({job.name, job.folder});
+  page.folded_table("the " + counted(int64_t(table.rows.size()), "run") + " behind it", table);
+}
+
 void study_part(report::Page& page, const StudyPlan& plan, const Findings& f, const report::Palette& palette, bool only) {
   if (!only) page.heading(plan.study.name + ": " + plan.study.question);
   arms_table(page, plan);
   if (!only) {
-    report::Table table{{"property", "unit"}, {}, 2};
+    report::Table table{{"property"}, {}, 1};
     for (const Arm& arm : plan.arms) table.heads.push_back(arm.name);
-    std::vector<std::string> arms(table.heads.begin() + 2, table.heads.end());
+    std::vector<std::string> arms(table.heads.begin() + 1, table.heads.end());
     add_rows(table, plan, f, arms, false);
     page.table(table, kMeans);
   }
@@ -245,7 +267,8 @@ void study_part(report::Page& page, const StudyPlan& plan, const Findings& f, co
   noise_floor(page, plan, f);
   curves(page, plan, f, palette);
   learning_curves(page, plan, f, palette);
-  intervals(page, plan, f);
+  intervals(page, plan, f, palette);
+  runs_table(page, plan);
   if (!f.failures.empty()) page.points(f.failures);
 }
 
@@ -259,7 +282,8 @@ std::string shown_number(double x) {
   return text;
 }
 
-std::string shown_effect(const Verdict& v) { return shown_number(v.effect) + " [" + shown_number(v.low) + ", " + shown_number(v.high) + "]"; }
+std::string shown_interval(double low, double high) { return "[" + shown_number(low) + ", " + shown_number(high) + "]"; }
+std::string shown_effect(const Verdict& v) { return shown_number(v.effect) + " " + shown_interval(v.low, v.high); }
 
 std::string shown_claim(const ClaimConfig& c, const Verdict& v) {
   std::string line = c.id + ": " + c.text() + ": " + shown_effect(v) + ", n = " + std::to_string(v.n);

@@ -12,6 +12,7 @@ report::Page study_page(const StudySet& set, const std::vector<Findings>& all);
 std::vector<std::pair<report::Tone, std::string>> checklist(const StudySet& set, const std::vector<Findings>& all);
 
 std::string shown_number(double x);                       // three or four digits
+std::string shown_interval(double low, double high);       // "[-0.003, 0.027]"
 std::string shown_effect(const Verdict& v);               // "0.012 [-0.003, 0.027]"
 std::string shown_claim(const ClaimConfig& c, const Verdict& v);  // one line
 

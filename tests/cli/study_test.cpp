@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "framework/core/random.h"
+#include "framework/data/hdf5.h"
 #include "tests/support/command_line.h"
 
 namespace adder {
@@ -97,22 +99,54 @@ TEST(CliStudy, VerifyNamesWhatChanged) {
   EXPECT_TRUE(has(ran.err, run + "/metrics.jsonl"));
 }
 
+void expect_same_report(const Workspace& work, const std::string& a, const std::string& b) {
+  for (const char* file : {"study.json", "results.json", "results.csv", "results.h5", "report.html"})
+    EXPECT_TRUE(work.read(a + "/" + file) == work.read(b + "/" + file)) << file << " of " << a << " and of " << b;
+}
+
+// At random moments, so that trials of a sweep, runs, measurements and the report are all hit in the long run.
 TEST(CliStudy, KilledAndStartedAgainItReportsTheSame) {
   const Workspace work;
   write_tiny_run(work);
-  std::string text = study(60, R"("measures": [{"name": "quality"}])");
-  text.replace(text.find("\"every\": 2"), 10, "\"every\": 20");
+  std::string text = study(20, R"("sweep": {"values": [1e-3, 1e-2], "seeds": [9]}, "measures": [{"name": "quality"}, {"name": "equality", "length": 6}])");
+  text.replace(text.find("\"every\": 2"), 10, "\"every\": 10");
   work.write("s.json", text);
+  const auto begin = std::chrono::steady_clock::now();
   ASSERT_EQ(work.run({"study", "s.json", "--out", "whole"}).code, 0);
-  for (const int signal : {SIGKILL, SIGINT}) {
+  const std::chrono::duration<double> whole = std::chrono::steady_clock::now() - begin;
+  const uint64_t seed = uint64_t(std::chrono::system_clock::now().time_since_epoch().count());
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  const Random random(seed, "moments");
+  int killed = 0;
+  for (uint64_t i = 0; i < 4; ++i) {
     const pid_t child = work.start({"study", "s.json", "--out", "broken"});
-    std::this_thread::sleep_for(std::chrono::milliseconds(60));
-    kill(child, signal);
-    work.finish(child);
+    std::this_thread::sleep_for(whole * (0.5 * random.uniform(i)));
+    kill(child, i == 2 ? SIGINT : SIGKILL);
+    killed += work.finish(child).code != 0;
   }
+  EXPECT_GE(killed, 1);
   ASSERT_EQ(work.run({"study", "s.json", "--out", "broken"}).code, 0);
-  for (const char* file : {"study.json", "results.json", "results.csv", "report.html"})
-    EXPECT_EQ(work.read(std::string("broken/") + file), work.read(std::string("whole/") + file)) << file;
+  expect_same_report(work, "broken", "whole");
+  EXPECT_EQ(work.run({"study", "--verify", "broken"}).code, 0);
+}
+
+TEST(CliStudy, ResultsLieInHdf5WithNamedAxes) {
+  const Workspace work;
+  write_tiny_run(work);
+  std::string text = study(4, kMeasures);
+  text.replace(text.find("\"every\": 0"), 10, "\"every\": 2");
+  work.write("s.json", text);
+  ASSERT_EQ(work.run({"study", "s.json", "--out", "o"}).code, 0);
+  const json values = json::parse(work.read("o/results.json"))["studies"][0]["values"];
+  const Hdf5File file = Hdf5File::open(work.file("o/results.h5"));
+  const Tensor loss = file.read("/s/quality.loss", DType::f64, {2, 2});
+  EXPECT_EQ(loss.data<double>()[1 * 2 + 0], values["quality.loss"]["rnn"]["each"][0].get<double>());
+  EXPECT_EQ(file.string_attribute("/s/quality.loss", "units"), "nats a token");
+  EXPECT_EQ(file.read("/s/seed", DType::f64, {2}).data<double>()[1], 2);
+  EXPECT_EQ(file.describe("/s/eval_loss").shape, (Shape{2, 2, 2}));
+  EXPECT_EQ(file.describe("/s/train_loss").shape, (Shape{2, 2, 4}));
+  EXPECT_EQ(file.describe("/s/verdict").dtype, "string");
+  for (const char* scale : {"/s/arm", "/s/seed", "/s/eval_step", "/s/claim"}) EXPECT_EQ(file.string_attribute(scale, "CLASS"), "DIMENSION_SCALE") << scale;
 }
 
 TEST(CliStudy, WidthsAreSolvedForAndPrinted) {
@@ -161,6 +195,9 @@ TEST(CliStudy, RefusesBeforeTheFirstRun) {
   expect_refused(study(2, R"("measures": [{"name": "size"}], "claims": [{"id": "x", "statement": "x", "measure": "size.weight", "relation": "at_most", "arms": ["rnn"]}])"),
                  {"there is no value \"size.weight\"", "size.parameters"});
   expect_refused(study(2, R"("measures": [{"name": "task"}])"), {"needs a base with data.task"});
+  const std::string sound = study(2, R"("measures": [{"name": "quality"}])");
+  expect_refused(sound, {"--run is 9, expected 1 to 4"}, {"--run", "9"});
+  expect_refused(sound, {"--only gru: no run has that in its name"}, {"--only", "gru"});
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // The studies of configs/claims resolve, in both forms, before anyone waits for a run of theirs.
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <set>
 
 #include "framework/studies/study_folder.h"
@@ -27,6 +28,20 @@ void expect_sound(const StudySet& set) {
 
 TEST(Claims, TheSmallFormResolves) { expect_sound(load(false)); }
 TEST(Claims, TheFullFormHasSeedsEnoughToDecide) { expect_sound(load(true)); }
+
+// So do those of configs/studies.
+TEST(Studies, Resolve) {
+  const Surroundings around(model_registry(), [](const Config&) { return 65; }, [](const Config&) { return std::string("text"); });
+  int found = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(std::string(ADDER_SOURCE_DIR) + "/configs/studies"))
+    for (const bool full : {false, true}) {
+      const StudySet set = load_set(entry.path().string(), full, around);
+      EXPECT_FALSE(set.question.empty()) << entry.path();
+      EXPECT_GT(set.plans.at(0).study.claims.size(), 0u) << entry.path();
+      ++found;
+    }
+  EXPECT_GE(found, 6);
+}
 
 // What is stored reads back as the same study: the same arms, jobs and folders.
 TEST(Claims, AStoredStudyIsTheSame) {
