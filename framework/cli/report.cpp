@@ -6,6 +6,7 @@
 #include "framework/cli/output.h"
 #include "framework/core/error.h"
 #include "framework/report/run_page.h"
+#include "framework/report/runs_page.h"
 #include "framework/studies/study_folder.h"
 #include "framework/training/run_folder.h"
 
@@ -27,15 +28,34 @@ void write(const std::string& folder, const ModelFactory& factory) {
   }
 }
 
+struct ReportOptions {
+  std::vector<std::string> folders;
+  std::string out;
+};
+
+int compare_runs(const ReportOptions& o) {
+  if (o.folders.size() < 2) throw UsageError("--out is the folder of several runs' report, and 1 was given; leave it out, or give another run");
+  std::error_code error;
+  std::filesystem::create_directories(o.out, error);
+  if (error) throw UsageError("--out " + o.out + ": no folder can be made there: " + error.message());
+  std::string command = "adder report";
+  for (const std::string& folder : o.folders) command += " " + shell_quoted(folder);
+  report::write_runs_report(o.out, o.folders, command + " --out " + shell_quoted(o.out));
+  print(o.out + "/report.html\n");
+  return kOk;
+}
+
 }  // namespace
 
 Action declare_report(CLI::App& app) {
-  auto folders = std::make_shared<std::vector<std::string>>();
-  app.add_option("DIR", *folders, "folders of studies, or of runs")->required()->type_name("DIR");
+  auto options = std::make_shared<ReportOptions>();
+  app.add_option("DIR", options->folders, "folders of studies, or of runs")->required()->type_name("DIR");
+  app.add_option("--out", options->out, "runs beside each other: their report and its figures as SVG files go there")->type_name("DIR");
   app.footer("Writes report.html, of a study results.json, results.csv and results.h5 too; byte for byte the same each time.\n"
-             "Examples: adder report studies/all; adder report runs/shakespeare_mamba");
-  return [folders](const ModelFactory& factory) {
-    for (const std::string& folder : *folders) {
+             "Examples: adder report studies/all; adder report runs/shakespeare_mamba; adder report runs/a runs/b --out runs/a_and_b");
+  return [options](const ModelFactory& factory) {
+    if (!options->out.empty()) return compare_runs(*options);
+    for (const std::string& folder : options->folders) {
       write(folder, factory);
       print(folder + "/report.html\n");
     }

@@ -2,14 +2,18 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "framework/gradient_lab/gradient_noise.h"
 #include "framework/training/clip.h"
+#include "kernels/parallel.h"
 
 namespace adder::lab {
 namespace {
 
 constexpr int64_t kManyWeights = 64;  // in few, one may well be most of all
+constexpr int64_t kSampled = 1 << 15;  // elements of a tensor that stand for all: a ratio of norms is then known to 0.5 %
+constexpr int64_t kBlock = 1 << 16;    // elements that a task goes through
 constexpr int64_t kCounted = 1 << 14;  // elements of a part that its histograms count
 
 int64_t count_key(const JsonValue& block, const char* key) {
@@ -29,9 +33,19 @@ HeadsByBlock heads_of(const Config& config) {
   return heads;
 }
 
-std::vector<double> values_of(const Tensor& x) {
-  const Tensor wide = x.to(DType::f64).contiguous() ? x.to(DType::f64) : x.clone().to(DType::f64);
-  return {wide.data<double>(), wide.data<double>() + wide.size()};
+Tensor dense(const Tensor& x) { return x.contiguous() ? x : x.clone(); }
+
+// All elements of a tensor, or of a large one every so many, evenly spread; the stride is odd, so that it meets all columns.
+std::vector<double> sample_of(const Tensor& x) {
+  const int64_t stride = (x.size() / kSampled) | 1;
+  const Tensor whole = dense(x);
+  std::vector<double> values;
+  values.reserve(size_t(x.size() / stride + 1));
+  by_dtype(whole.dtype(), [&](auto zero) {
+    const auto* at = whole.data<decltype(zero)>();
+    for (int64_t i = 0; i < whole.size(); i += stride) values.push_back(double(at[i]));
+  });
+  return values;
 }
 
 double norm_of_difference(const std::vector<double>& a, const std::vector<double>& b) {
@@ -46,21 +60,41 @@ double norm(const std::vector<double>& a) {
   return std::sqrt(sum);
 }
 
-double largest(const std::vector<double>& a) {
-  double most = 0;
-  for (const double v : a) most = std::max(most, std::abs(v));
-  return most;
+// |x - y|^2, summed block by block.
+double square_of_difference(const Tensor& x, const Tensor& y) {
+  const Tensor a = dense(x), b = dense(y);
+  std::vector<double> parts(static_cast<size_t>((a.size() + kBlock - 1) / kBlock));
+  by_dtype(a.dtype(), [&](auto zero) {
+    const auto *left = a.data<decltype(zero)>(), *right = b.data<decltype(zero)>();
+    kernels::parallel_for(int64_t(parts.size()), [&](int64_t part) {
+      double sum = 0;
+      for (int64_t i = part * kBlock; i < std::min(a.size(), (part + 1) * kBlock); ++i) sum += std::pow(double(left[i]) - double(right[i]), 2);
+      parts[size_t(part)] = sum;
+    });
+  });
+  return std::accumulate(parts.begin(), parts.end(), 0.0);
+}
+
+// The largest |x|.
+double largest(const Tensor& x) {
+  const Tensor whole = dense(x);
+  std::vector<double> parts(static_cast<size_t>((whole.size() + kBlock - 1) / kBlock));
+  by_dtype(whole.dtype(), [&](auto zero) {
+    const auto* at = whole.data<decltype(zero)>();
+    kernels::parallel_for(int64_t(parts.size()), [&](int64_t part) {
+      auto most = zero;
+      for (int64_t i = part * kBlock; i < std::min(whole.size(), (part + 1) * kBlock); ++i) most = std::max(most, std::abs(at[i]));
+      parts[size_t(part)] = double(most);
+    });
+  });
+  return *std::max_element(parts.begin(), parts.end());
 }
 
 // The share of elements of Adam's v, corrected for its start, whose root is below 10 eps.
 double share_below(const Tensor& v, double correction, double eps) {
   const double bound = 100 * eps * eps * correction;
-  int64_t below = 0;
-  by_dtype(v.dtype(), [&](auto zero) {
-    const auto* x = v.data<decltype(zero)>();
-    for (int64_t i = 0; i < v.size(); ++i) below += double(x[i]) < bound;
-  });
-  return double(below) / double(v.size());
+  const std::vector<double> values = sample_of(v);
+  return double(std::count_if(values.begin(), values.end(), [&](double x) { return x < bound; })) / double(values.size());
 }
 
 // Every so many elements of these tensors, as if they were one. The stride is odd, so that it meets all columns.
@@ -69,18 +103,13 @@ void count(Histogram& histogram, const std::vector<Tensor>& tensors) {
   for (const Tensor& t : tensors) size += t.size();
   const int64_t stride = (size / kCounted) | 1;
   for (const Tensor& t : tensors) {
-    const Tensor dense = t.contiguous() ? t : t.clone();
-    by_dtype(dense.dtype(), [&](auto zero) {
-      const auto* x = dense.data<decltype(zero)>();
-      for (; at < dense.size(); at += stride) histogram.add(double(x[at]));
+    const Tensor whole = dense(t);
+    by_dtype(whole.dtype(), [&](auto zero) {
+      const auto* x = whole.data<decltype(zero)>();
+      for (; at < whole.size(); at += stride) histogram.add(double(x[at]));
     });
-    at -= dense.size();
+    at -= whole.size();
   }
-}
-
-double square_of_difference(const Tensor& a, const Tensor& b) {
-  const double distance = norm_of_difference(values_of(a), values_of(b));
-  return distance * distance;
 }
 
 }  // namespace
@@ -127,7 +156,13 @@ void StepHealth::on_gradients(const StepView& view) {
   tell_noise(view);
   tell_histograms(view);
   const Stopwatch watch(times_, "updates");
-  for (size_t i = 0; i < view.parameters.size(); ++i) before_.push_back(values_of(view.parameters[i].value));
+  for (size_t i = 0; i < view.parameters.size(); ++i) {
+    const Parameter& p = view.parameters[i];
+    before_.push_back(sample_of(p.value));
+    if (p.value.size() < kManyWeights) continue;
+    const double weight = norm_of(p.value);
+    told_.emplace_back("health/outlier/" + p.name, weight > 0 ? std::pow(largest(p.value) / weight, 2) : 0);
+  }
 }
 
 Metrics StepHealth::seen() const {
@@ -142,10 +177,8 @@ void StepHealth::tell_updates(const StepView& view) {
   const Stopwatch watch(times_, "updates");
   for (size_t i = 0; i < before_.size(); ++i) {
     const Parameter& p = view.parameters[i];
-    const double weight = norm(before_[i]), update = norm_of_difference(values_of(p.value), before_[i]);
+    const double weight = norm(before_[i]), update = norm_of_difference(sample_of(p.value), before_[i]);
     told_.emplace_back("health/update/" + p.name, weight > 0 ? update / weight : update);
-    if (p.value.size() >= kManyWeights)
-      told_.emplace_back("health/outlier/" + p.name, weight > 0 ? std::pow(largest(before_[i]) / weight, 2) : 0);
   }
 }
 

@@ -3,6 +3,7 @@
 //   grad_norm/<tensor>      before clipping; clip_scale times it is what the optimizer gets
 //   update/<tensor>         |update| / |weight|: about 1e-3 is usual; of a tensor that is all 0, |update|
 //   outlier/<tensor>        the share of the tensor's squares in its largest weight, where there are 64 or more
+//   (update and below_eps of a tensor with more than 2^16 elements: by 2^15 of them, evenly spread)
 //   below_eps/<tensor>      share of coordinates whose root of Adam's second moment, corrected, is below 10 eps
 // and of the step
 //   clip_scale, clip_fraction (of the last 128 steps), spike (standard deviations of the loss above the last ones),
@@ -53,7 +54,7 @@ class StepHealth : public StepWatcher {
   Histograms histograms_;
   std::vector<Tensor> sums_;                 // gradients of the micro-batches so far
   std::vector<double> micro_squares_;        // |gradient|^2 of each micro-batch
-  std::vector<std::vector<double>> before_;  // the parameters before the update
+  std::vector<std::vector<double>> before_;  // the parameters, or a part of each, before the update
 };
 
 }  // namespace adder::lab

@@ -9,6 +9,7 @@
 
 #include "framework/core/error.h"
 #include "framework/report/run_curves.h"
+#include "framework/report/runs_page.h"
 #include "framework/training/durable_file.h"
 #include "tests/data/files.h"
 #include "tests/support/check.h"
@@ -100,6 +101,19 @@ TEST(RunPage, StaysSmall) {
   for (int i = 1; i <= 20'000; ++i)
     metrics += "{\"step\":" + std::to_string(i) + ",\"train/loss\":" + std::to_string(3.0 / i) + ",\"grad_norm\":1,\"learning_rate\":0.001,\"tokens\":32,\"seconds\":0.01}\n";
   EXPECT_LT(run_page(run_folder(kConfig, metrics)).html().size(), 400'000u);
+}
+
+TEST(RunsPage, DrawsRunsOnSharedAxes) {
+  const std::string folder = testing_data::fresh_folder(), a = folder + "/one", b = folder + "/two", out = folder + "/both";
+  for (const std::string& each : {a, b, out}) std::filesystem::create_directory(each);
+  for (const std::string& run : {a, b}) write_durably(run + "/config.json", kConfig);
+  write_durably(a + "/metrics.jsonl", kMetrics);
+  write_durably(b + "/metrics.jsonl", "{\"step\":1,\"train/loss\":3.0,\"grad_norm\":112.8}\n");
+  write_runs_report(out, {a, b}, "adder report a b");
+  const std::string html = read_text_file(out + "/report.html"), norms = read_text_file(out + "/gradient_norm.svg");
+  for (const char* text : {"2 runs", "112.8", "Validation loss", "Training loss", "adder report a b"}) EXPECT_TRUE(says(html, text)) << text;
+  for (const char* run : {">one<", ">two<"}) EXPECT_TRUE(says(norms, run)) << run;
+  EXPECT_THROW(write_runs_report(out, {a, out}, ""), UnreadableError);
 }
 
 }  // namespace
