@@ -35,6 +35,12 @@ std::string hash_of_data(const Config& config) {
   return data_hash(load_text(config, config.training.context_length).data);
 }
 
+// Of the split that add_loss() (study_run.cpp) scores.
+int64_t tokens_of(const Config& config) {
+  const TokenDataset data = load_text(config, config.training.context_length).data;
+  return data.test.size() >= 2 ? data.test.size() : data.validation.size();
+}
+
 void print_list(const std::vector<StudyJob>& work, const std::string& runs) {
   std::vector<std::vector<std::string>> rows;
   for (const StudyJob& w : work) rows.push_back({std::to_string(w.number), w.study().name, w.job.name, w.job.folder, name(state_of(w.job, runs))});
@@ -93,7 +99,7 @@ int study_command(const StudyOptions& o, const ModelFactory& factory) {
   if (!o.verify.empty()) return verify_command(o, factory);
   if (o.file.empty()) throw UsageError("the study's file is missing; give one, such as configs/claims/all.json, or --verify DIR");
   if (o.jobs < 1) throw UsageError("--jobs is " + std::to_string(o.jobs) + ", expected at least 1");
-  const Surroundings around(factory, vocabulary_of, hash_of_data);
+  const Surroundings around(factory, vocabulary_of, hash_of_data, tokens_of);
   StudySet set = load_set(o.file, o.full, around, o.out);
   if (o.list) {
     print_list(work_of(set), runs_folder(set.folder));

@@ -3,7 +3,9 @@
 #include <cmath>
 #include <sstream>
 
+#include "framework/cli/open_model.h"
 #include "framework/cli/output.h"
+#include "framework/cli/run_data.h"
 #include "framework/cli/run_observer.h"
 #include "framework/cli/run_task.h"
 #include "framework/cli/training_run.h"
@@ -118,6 +120,14 @@ std::optional<JsonValue> study_run(const Config& config, const std::string& path
   if (!add_loss(trainer.model(), run, stop, result) || !add_task(trainer, run, stop, result)) return std::nullopt;
   result.set("curve", curve_of(folder));
   return result;
+}
+
+std::optional<studies::Reread> study_rereading(const studies::Measure& measure, const std::string& folder, const ModelFactory& factory,
+                                               const std::function<bool()>& stop) {
+  const LoadedModel loaded = open_model({folder}, factory);
+  const Config& c = loaded.config;
+  const TokenDataset data = load_text(c, c.training.context_length, loaded.tokenizer, loaded.path).data;
+  return measure.of_trained({c, *loaded.model, data.test.size() >= 2 ? data.test : data.validation, stop});
 }
 
 }  // namespace adder

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "framework/config/config.h"
+#include "framework/studies/measures/measure.h"
 #include "framework/training/trainer.h"
 
 namespace adder {
@@ -17,5 +18,9 @@ namespace adder {
 //   curve                           [step, loss] of each evaluation on the validation split
 std::optional<JsonValue> study_run(const Config& config, const std::string& folder, const ModelFactory& factory,
                                    const std::function<bool()>& stop, const std::function<void(const StepReport&)>& on_step);
+
+// What `measure` reads of the run's last checkpoint; none where `stop` broke it off. A run that failed has no values.
+std::optional<studies::Reread> study_rereading(const studies::Measure& measure, const std::string& folder, const ModelFactory& factory,
+                                               const std::function<bool()>& stop);
 
 }  // namespace adder

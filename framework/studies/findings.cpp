@@ -6,13 +6,8 @@
 namespace adder::studies {
 namespace {
 
-using Kind = JsonValue::Kind;
-
-double number_of(const JsonValue& v) {
-  if (v.is(Kind::integer)) return double(v.integer);
-  if (v.is(Kind::number)) return v.number;
-  return v.string == "inf" ? INFINITY : v.string == "-inf" ? -INFINITY : NAN;
-}
+// What each stretch of the text gives of a value: "quality.loss" -> arm -> by run.
+using Stretches = std::map<std::string, std::map<std::string, std::vector<std::vector<double>>>>;
 
 void add(Sample& sample, int64_t key, double value) {
   if (!std::isfinite(value)) {
@@ -22,7 +17,18 @@ void add(Sample& sample, int64_t key, double value) {
   sample.keys.push_back(key), sample.values.push_back(value);
 }
 
-void take_run(const StudyPlan& plan, const Job& job, const JsonValue& result, Findings& o) {
+// The values of a measure for an arm and seed, those that are missing as failures.
+void take_values(const StudyPlan& plan, const Job& job, const MeasureConfig& m, const Values& values, Findings& o) {
+  const Arm& arm = plan.arms[job.arms[0]];
+  for (const std::string& name : m.measure->values(arm.config)) {
+    double value = NAN;
+    for (const auto& [found, x] : values)
+      if (found == name) value = x;
+    add(o.samples[m.name + "." + name][arm.name], job.seed, value);
+  }
+}
+
+void take_run(const StudyPlan& plan, const Job& job, const JsonValue& result, Findings& o, Stretches& stretches) {
   const Arm& arm = plan.arms[job.arms[0]];
   if (const JsonValue* failed = result.find("failed")) o.failures.push_back(job.name + ": " + failed->string);
   if (const JsonValue* split = result.find("split")) o.split = split->string;
@@ -30,15 +36,20 @@ void take_run(const StudyPlan& plan, const Job& job, const JsonValue& result, Fi
     if (!o.curves.contains(arm.name)) o.curves[arm.name] = JsonValue::array();
     o.curves[arm.name].push(*curve);
   }
-  for (const MeasureConfig& m : plan.study.measures) {
-    if (m.measure->when() != When::trained) continue;
-    const Values values = m.measure->of_run(result);
-    for (const std::string& name : m.measure->values(arm.config)) {
-      double value = NAN;
-      for (const auto& [found, x] : values)
-        if (found == name) value = x;
-      add(o.samples[m.name + "." + name][arm.name], job.seed, value);
-    }
+  if (const JsonValue* windows = result.find("windows")) {
+    std::vector<double>& numbers = stretches["quality.loss"][arm.name].emplace_back();
+    for (const JsonValue& x : windows->items) numbers.push_back(number_of(x));
+  }
+  for (const MeasureConfig& m : plan.study.measures)
+    if (m.measure->when() == When::trained) take_values(plan, job, m, m.measure->of_run(result), o);
+}
+
+void take_rereadings(const StudyPlan& plan, const Job& job, const std::string& runs, Findings& o, Stretches& stretches) {
+  for (const Rereading& r : job.rereadings) {
+    const MeasureConfig& m = plan.study.measures[r.measure];
+    const Reread found = read_rereading(job, r, runs);
+    take_values(plan, job, m, found.values, o);
+    for (const auto& [name, windows] : found.windows) stretches[m.name + "." + name][plan.arms[job.arms[0]].name].push_back(windows);
   }
 }
 
@@ -82,38 +93,31 @@ void choose(StudyPlan& plan, const std::string& runs, const ModelFactory& factor
   }
 }
 
-// The mean loss of each window over an arm's seeds; empty where runs differ in their windows.
-std::vector<double> windows_of(const StudyPlan& plan, size_t arm, const std::map<std::string, JsonValue>& results) {
-  std::vector<double> mean;
-  int64_t runs = 0;
-  for (const Job& job : plan.jobs) {
-    if (job.kind != Job::Kind::run || job.arms[0] != arm || !results.contains(job.folder)) continue;
-    const JsonValue* windows = results.at(job.folder).find("windows");
-    if (!windows || (runs && windows->items.size() != mean.size())) return {};
-    mean.resize(windows->items.size(), 0);
-    for (size_t i = 0; i < mean.size(); ++i) mean[i] += number_of(windows->items[i]);
-    ++runs;
+// Of each stretch, the mean over an arm's runs; empty where runs differ in their stretches.
+std::vector<double> mean_of(const std::vector<std::vector<double>>& runs) {
+  std::vector<double> mean(runs.empty() ? 0 : runs[0].size(), 0);
+  for (const std::vector<double>& run : runs) {
+    if (run.size() != mean.size()) return {};
+    for (size_t i = 0; i < mean.size(); ++i) mean[i] += run[i] / double(runs.size());
   }
-  for (double& x : mean) x /= double(runs);
   return mean;
 }
 
 // How sure a difference is of the text: blocks of at least 1,000 tokens, as neighbours are alike.
-void bootstrap_text(const StudyPlan& plan, const std::map<std::string, JsonValue>& results, Findings& o) {
+void bootstrap_text(const StudyPlan& plan, Stretches& stretches, Findings& o) {
   for (const ClaimConfig& claim : plan.study.claims) {
-    if (claim.measure != "quality.loss" || !claim.paired()) continue;
-    std::vector<std::vector<double>> sides;
+    if (!claim.paired() || claim.compare != "difference" || !stretches.contains(claim.measure)) continue;
+    auto& by_arm = stretches[claim.measure];
+    std::vector<double> difference = mean_of(by_arm[claim.arms[0]]);
+    const std::vector<double> other = mean_of(by_arm[claim.arms[1]]);
+    if (difference.empty() || difference.size() != other.size()) continue;
+    for (size_t i = 0; i < other.size(); ++i) difference[i] -= other[i];
     int64_t window = 1;
-    for (const std::string& arm : claim.arms)
-      for (size_t a = 0; a < plan.arms.size(); ++a)
-        if (plan.arms[a].name == arm) {
-          sides.push_back(windows_of(plan, a, results));
-          window = plan.arms[a].config.evaluation_window();
-        }
-    if (sides.size() != 2 || sides[0].empty() || sides[0].size() != sides[1].size()) continue;
-    for (size_t i = 0; i < sides[0].size(); ++i) sides[0][i] -= sides[1][i];
+    for (const MeasureConfig& m : plan.study.measures)
+      if (claim.measure.starts_with(m.name + ".")) window = std::max(window, m.measure->window(plan.arms[0].config));
     const int64_t block = std::max<int64_t>(1, (1000 + window - 1) / window);
-    o.text_intervals[claim.arms[0] + " minus " + claim.arms[1]] = statistics::block_bootstrap(sides[0], block, 0.95, 4000);
+    const std::string pair = claim.arms[0] + " minus " + claim.arms[1];
+    o.text_intervals[claim.measure == "quality.loss" ? pair : claim.measure + " of " + pair] = statistics::block_bootstrap(difference, block, 0.95, 4000);
   }
 }
 
@@ -148,14 +152,14 @@ StudyPlan plan_of(const StudyConfig& study, const Surroundings& around, const st
 
 Findings findings_of(const StudyPlan& plan, const std::string& runs) {
   Findings o;
-  std::map<std::string, JsonValue> results;
+  Stretches stretches;
   for (const Job& job : plan.jobs) {
     if (state_of(job, runs) != JobState::finished) {
       ++o.missing;
       continue;
     }
     const JsonValue result = read_result(job, runs);
-    if (job.kind == Job::Kind::run) take_run(plan, job, result, o), results[job.folder] = result;
+    if (job.kind == Job::Kind::run) take_run(plan, job, result, o, stretches), take_rereadings(plan, job, runs, o, stretches);
     else if (job.kind == Job::Kind::sweep) take_trial(plan, job, result, o);
     else take_measurement(plan, job, result, o);
   }
@@ -167,7 +171,7 @@ Findings findings_of(const StudyPlan& plan, const std::string& runs) {
     }
   for (const ClaimConfig& c : plan.study.claims) o.readings.push_back(o.reading_of[c.measure]);
   o.verdicts = decide(plan.study.claims, o.readings, o.samples, plan.study.alpha);
-  bootstrap_text(plan, results, o);
+  bootstrap_text(plan, stretches, o);
   return o;
 }
 

@@ -25,7 +25,8 @@ struct Findings {
   int64_t missing = 0;             // jobs without a result
   std::vector<std::string> failures;  // "rnn, seed 3: diverged at step 12 …"
   std::string split;               // that losses are of: "test", "validation"; empty: of none
-  // The paired block bootstrap over the text of quality.loss, by "A minus B"; the seeds' mean, window by window.
+  // The paired block bootstrap over the text of what stretches of it give, the seeds' mean: by "A minus B" of quality.loss, by
+  // "extrapolation.rise of A minus B" of others.
   std::map<std::string, statistics::Interval> text_intervals;
   std::map<std::string, std::map<double, Sample>> trials;  // arm -> value of the sweep -> loss on the validation split, by seed
   std::map<std::string, JsonValue> curves;  // arm -> list of runs, each [[step, loss], …]

@@ -211,6 +211,9 @@ void noise_floor(report::Page& page, const StudyPlan& plan, const Findings& f) {
       table.rows.push_back({arm.name, std::to_string(s->second.values.size()), shown_number(statistics::mean(s->second.values)),
                             shown_number(statistics::deviation(s->second.values))});
   page.table(table, "The noise floor of the loss: the same arm with other seeds.");
+}
+
+void text_intervals(report::Page& page, const Findings& f) {
   for (const auto& [pair, i] : f.text_intervals)
     page.paragraph("The text itself: " + pair + " lies in [" + shown_number(i.low) + ", " + shown_number(i.high) +
                    "] (95 %, paired block bootstrap over the scored windows, blocks of at least 1,000 tokens, means over seeds).");
@@ -243,6 +246,7 @@ void study_part(report::Page& page, const StudyPlan& plan, const Findings& f, co
   }
   sweep_chart(page, plan, f, palette);
   noise_floor(page, plan, f);
+  text_intervals(page, f);
   curves(page, plan, f, palette);
   learning_curves(page, plan, f, palette);
   intervals(page, plan, f);

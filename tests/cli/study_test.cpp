@@ -148,7 +148,38 @@ TEST(CliStudy, ASweepTunesEachArmByValidation) {
   expect_refused(study(2, R"("sweep": {"values": [0.1], "seeds": [2]}, "measures": [{"name": "quality"}])"), {"2 is among the study's seeds"});
 }
 
+const char kBeyond[] = R"("measures": [{"name": "extrapolation", "lengths": [8, 16, 64], "tokens": 64}, {"name": "positions", "edges": [4, 16, 32], "tokens": 64}],
+  "claims": [{"id": "far", "statement": "A holds", "measure": "extrapolation.rise", "arms": ["mamba", "rnn"], "relation": "at_most", "bound": 0.1}])";
+
+// What is read of a checkpoint again lies beside the run's result: measures that are added later train nothing anew.
+TEST(CliStudy, LossBeyondTheLengthOfTraining) {
+  const Workspace work;
+  write_tiny_run(work);
+  work.write("s.json", study(2, R"("measures": [{"name": "quality"}])"));
+  ASSERT_EQ(work.run({"study", "s.json", "--out", "o"}).code, 0);
+  work.write("s.json", study(2, kBeyond));
+  const std::string folder = json::parse(work.read("o/hashes.json")).items().begin().key(), metrics = work.read("o/runs/" + folder + "/metrics.jsonl");
+  EXPECT_TRUE(has(work.run({"study", "s.json", "--out", "o", "--list"}).out, "begun"));
+  const Ran ran = work.run({"study", "s.json", "--out", "o"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(work.read("o/runs/" + folder + "/metrics.jsonl"), metrics);
+  const json s = json::parse(work.read("o/results.json"))["studies"][0];
+  for (const char* value : {"extrapolation.loss@8", "extrapolation.loss@64", "extrapolation.rise", "positions.loss@4", "positions.loss@32", "positions.gain"})
+    EXPECT_EQ(s["values"][value]["rnn"]["n"], 2) << value;
+  EXPECT_EQ(s["text_bootstrap"].items().begin().key(), "extrapolation.rise of mamba minus rnn");
+  EXPECT_TRUE(has(work.read("o/report.html"), "extrapolation.loss against length"));
+  EXPECT_EQ(work.run({"study", "--verify", "o"}).code, 0);
+  ASSERT_EQ(work.run({"study", "s.json", "--out", "p", "--jobs", "2"}).code, 0);
+  EXPECT_EQ(work.read("p/results.json"), work.read("o/results.json"));
+  for (const auto& entry : std::filesystem::directory_iterator(work.file("o/runs/" + folder)))
+    if (const std::string name = entry.path().filename(); name.starts_with("positions-")) work.write("o/runs/" + folder + "/" + name, "{}");
+  const Ran changed = work.run({"study", "--verify", "o"});
+  EXPECT_NE(changed.code, 0);
+  EXPECT_TRUE(has(changed.err, "positions-"));
+}
+
 TEST(CliStudy, RefusesBeforeTheFirstRun) {
+  expect_refused(study(2, R"("measures": [{"name": "positions", "edges": [16, 1048576], "tokens": 2097152}])"), {"reads stretches of 1048576 tokens, but the split that losses are of has"});
   expect_refused(study(2, R"("measures": [{"name": "qualitty"}])"), {"s.json:12:25: measures: unknown measure \"qualitty\"", "did you mean \"quality\""});
   expect_refused(study(2, R"("mesures": [])"), {"s.json:12:3: unknown key mesures", "measures"});
   expect_refused("{" + base(2) + R"(, "axes": [{"name": "width", "key": "model.d_modle", "values": [8]}], "measures": [{"name": "size"}]})",

@@ -8,6 +8,8 @@ namespace adder::studies {
 
 std::shared_ptr<Measure> make_quality();
 std::shared_ptr<Measure> make_task();
+std::shared_ptr<Measure> make_extrapolation();
+std::shared_ptr<Measure> make_positions();
 std::shared_ptr<Measure> make_size();
 std::shared_ptr<Measure> make_training();
 std::shared_ptr<Measure> make_threads();
@@ -20,6 +22,8 @@ const std::vector<MeasureKind>& measure_kinds() {
   static const std::vector<MeasureKind> table = {
       {"quality", "loss of a trained model: a full pass over the test split", make_quality},
       {"task", "how well a trained model solves its task", make_task},
+      {"extrapolation", "loss of a trained model at lengths beyond that of training", make_extrapolation},
+      {"positions", "loss of a trained model by position in the window", make_positions},
       {"size", "parameters, FLOPs, bytes of training and of the state", make_size},
       {"training", "time of a training step a token, against the length", make_training},
       {"threads", "what a second thread gains a training step of one sequence: parallel over time or not", make_threads},
@@ -34,6 +38,12 @@ const std::vector<MeasureKind>& measure_kinds() {
 void require_positions(const Config& arm, int64_t tokens, const std::string& where, const std::string& use) {
   if (arm.model.positions == "learned" && arm.model.max_positions < tokens)
     throw UsageError(where + ": model.max_positions is " + std::to_string(arm.model.max_positions) + ", but " + use);
+}
+
+double number_of(const JsonValue& v) {
+  if (v.is(JsonValue::Kind::integer)) return double(v.integer);
+  if (v.is(JsonValue::Kind::number)) return v.number;
+  return v.string == "inf" ? INFINITY : v.string == "-inf" ? -INFINITY : NAN;
 }
 
 double fitted_exponent(const std::vector<double>& x, const std::vector<double>& y) {
