@@ -17,14 +17,35 @@ void add(Sample& sample, int64_t key, double value) {
   sample.keys.push_back(key), sample.values.push_back(value);
 }
 
-// The values of a measure for an arm and seed, those that are missing as failures.
-void take_values(const StudyPlan& plan, const Job& job, const MeasureConfig& m, const Values& values, Findings& o) {
+double value_in(const Values& values, const std::string& name) {
+  for (const auto& [found, x] : values)
+    if (found == name) return x;
+  return NAN;
+}
+
+// The values of a measure for an arm and seed, those that are missing as failures, unless the run was only too short for them.
+void take_values(const StudyPlan& plan, const Job& job, const MeasureConfig& m, const Values& values, const Values& at_least, Findings& o) {
   const Arm& arm = plan.arms[job.arms[0]];
   for (const std::string& name : m.measure->values(arm.config)) {
-    double value = NAN;
-    for (const auto& [found, x] : values)
-      if (found == name) value = x;
-    add(o.samples[m.name + "." + name][arm.name], job.seed, value);
+    if (m.measure->paced() && (name == "pace" || name == "seconds")) continue;
+    Sample& sample = o.samples[m.name + "." + name][arm.name];
+    if (const double bound = value_in(at_least, name); std::isfinite(bound)) sample.waiting_keys.push_back(job.seed), sample.at_least.push_back(bound);
+    else add(sample, job.seed, value_in(values, name));
+  }
+}
+
+// Tokens to seconds.
+void apply_pace(const StudyPlan& plan, Findings& o) {
+  for (const MeasureConfig& m : plan.study.measures) {
+    if (!m.measure->paced()) continue;
+    for (const Arm& arm : plan.arms) {
+      const std::vector<double>& pace = o.samples[m.name + ".pace"][arm.name].values;
+      if (pace.empty()) continue;
+      Sample seconds = o.samples[m.name + ".tokens"][arm.name];
+      for (double& x : seconds.values) x *= statistics::median(pace);
+      for (double& x : seconds.at_least) x *= statistics::median(pace);
+      o.samples[m.name + ".seconds"][arm.name] = std::move(seconds);
+    }
   }
 }
 
@@ -41,14 +62,17 @@ void take_run(const StudyPlan& plan, const Job& job, const JsonValue& result, Fi
     for (const JsonValue& x : windows->items) numbers.push_back(number_of(x));
   }
   for (const MeasureConfig& m : plan.study.measures)
-    if (m.measure->when() == When::trained) take_values(plan, job, m, m.measure->of_run(result), o);
+    if (m.measure->when() == When::trained) {
+      const Ran run{result, arm.config, arm.flops};
+      take_values(plan, job, m, m.measure->of_run(run), m.measure->censored(run), o);
+    }
 }
 
 void take_rereadings(const StudyPlan& plan, const Job& job, const std::string& runs, Findings& o, Stretches& stretches) {
   for (const Rereading& r : job.rereadings) {
     const MeasureConfig& m = plan.study.measures[r.measure];
     const Reread found = read_rereading(job, r, runs);
-    take_values(plan, job, m, found.values, o);
+    take_values(plan, job, m, found.values, {}, o);
     for (const auto& [name, windows] : found.windows) stretches[m.name + "." + name][plan.arms[job.arms[0]].name].push_back(windows);
   }
 }
@@ -132,6 +156,7 @@ JsonValue claim_json(const ClaimConfig& c, const Verdict& v) {
   j.set("id", c.id), j.set("statement", c.statement), j.set("test", c.text()), j.set("verdict", name(v.answer));
   j.set("effect", v.effect), j.set("low", v.low), j.set("high", v.high), j.set("confidence", v.confidence);
   j.set("n", v.n), j.set("failed", v.failed), j.set("p", v.p), j.set("sign_flip_p", v.sign_flip), j.set("method", v.method);
+  if (v.never) j.set("never", v.never);
   if (!v.why.empty()) j.set("why", v.why);
   if (v.needed) j.set("would_decide", v.needed);
   j.set("each", numbers(v.each));
@@ -167,8 +192,9 @@ Findings findings_of(const StudyPlan& plan, const std::string& runs) {
     for (const std::string& value : m.measure->values(plan.arms[0].config)) {
       const std::string full = m.name + "." + value;
       o.values.push_back(full), o.units[full] = m.measure->unit(value);
-      o.reading_of[full] = {m.measure->exact(value), m.measure->yes_or_no(value), m.measure->when() == When::timed};
+      o.reading_of[full] = {m.measure->exact(value), m.measure->yes_or_no(value), m.measure->when() == When::timed, m.measure->waiting(value)};
     }
+  apply_pace(plan, o);
   for (const ClaimConfig& c : plan.study.claims) o.readings.push_back(o.reading_of[c.measure]);
   o.verdicts = decide(plan.study.claims, o.readings, o.samples, plan.study.alpha);
   bootstrap_text(plan, stretches, o);
@@ -198,6 +224,7 @@ JsonValue to_json(const StudyPlan& plan, const Findings& o) {
       JsonValue a = JsonValue::object();
       a.set("mean", summary.mean), a.set("low", summary.low), a.set("high", summary.high), a.set("n", int64_t(s->second.values.size()));
       a.set("deviation", statistics::deviation(s->second.values)), a.set("failed", s->second.failed), a.set("each", numbers(s->second.values));
+      if (!s->second.at_least.empty()) a.set("never_but_at_least", numbers(s->second.at_least));
       by_arm.set(arm.name, std::move(a));
     }
     values.set(value, std::move(by_arm));
@@ -229,15 +256,19 @@ std::string to_csv(const std::vector<StudyPlan>& plans, const std::vector<Findin
     for (const char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
     return quoted + "\"";
   };
-  std::string csv = "study,value,unit,arm,seed_or_round,number\n";
+  std::string csv = "study,value,unit,arm,seed_or_round,number,at_least\n";  // at_least 1: the run never got there, it had come so far
   for (size_t p = 0; p < plans.size(); ++p)
     for (const std::string& value : all[p].values) {
       const auto samples = all[p].samples.find(value);
       if (samples == all[p].samples.end()) continue;
-      for (const auto& [arm, sample] : samples->second)
-        for (size_t i = 0; i < sample.values.size(); ++i)
-          csv += cell(plans[p].study.name) + "," + cell(value) + "," + cell(all[p].units.at(value)) + "," + cell(arm) + "," +
-                 std::to_string(sample.keys[i]) + "," + dump(JsonValue(sample.values[i])) + "\n";
+      for (const auto& [arm, sample] : samples->second) {
+        const auto row = [&, &arm = arm](int64_t key, double number, const char* at_least) {
+          csv += cell(plans[p].study.name) + "," + cell(value) + "," + cell(all[p].units.at(value)) + "," + cell(arm) + "," + std::to_string(key) + "," +
+                 dump(JsonValue(number)) + at_least;
+        };
+        for (size_t i = 0; i < sample.values.size(); ++i) row(sample.keys[i], sample.values[i], ",0\n");
+        for (size_t i = 0; i < sample.at_least.size(); ++i) row(sample.waiting_keys[i], sample.at_least[i], ",1\n");
+      }
     }
   return csv;
 }

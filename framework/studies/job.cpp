@@ -103,7 +103,7 @@ std::vector<Job> jobs_of(const StudyConfig& study, const std::vector<Arm>& arms,
   }
   for (size_t m = 0; m < study.measures.size(); ++m) {
     const MeasureConfig& measure = study.measures[m];
-    if (measure.measure->when() != When::timed) continue;
+    if (measure.measure->when() != When::timed && !measure.measure->paced()) continue;
     Job job{Job::Kind::timing, measure.name + " of all arms in turn", "", {}, study.seeds[0], m, double(measure.measure->rounds()) * 0.5 * double(arms.size())};
     std::string text = options_of(measure);
     for (size_t a = 0; a < arms.size(); ++a) {

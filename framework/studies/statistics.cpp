@@ -45,6 +45,7 @@ double quantile(std::vector<double> x, double share) {
   std::sort(x.begin(), x.end());
   const double at = share * double(x.size() - 1);
   const size_t low = size_t(at), high = std::min(low + 1, x.size() - 1);
+  if (x[low] == x[high] || at == double(low)) return x[low];  // values may be infinite
   return x[low] + (at - double(low)) * (x[high] - x[low]);
 }
 double median(std::vector<double> x) { return quantile(std::move(x), 0.5); }
@@ -99,6 +100,19 @@ double equivalence_test(const std::vector<double>& d, double margin) {
   std::vector<double> mirrored = d;
   for (double& v : mirrored) v = -v;
   return std::max(t_test_below(d, margin), t_test_below(mirrored, margin));
+}
+
+Interval median_interval(std::vector<double> x, double confidence) {
+  std::sort(x.begin(), x.end());
+  const size_t n = x.size();
+  double term = std::ldexp(1.0, -int(n)), below = term;  // P(fewer than k values below the median), k from 1
+  size_t k = 0;
+  while (2 * (k + 1) <= n && 2 * below <= 1 - confidence) {
+    ++k;
+    term *= double(n - k + 1) / double(k), below += term;
+  }
+  if (k == 0) return {-kInfinity, kInfinity};
+  return {x[k - 1], x[n - k]};
 }
 
 std::vector<double> holm(const std::vector<double>& p) {

@@ -31,6 +31,10 @@ double sign_flip_test(const std::vector<double>& d, uint64_t seed = 0);
 double non_inferiority_test(const std::vector<double>& d, double margin);
 double equivalence_test(const std::vector<double>& d, double margin);
 
+// Of the median, by order statistics: x_(k) to x_(n+1-k) with the largest k that leaves no more than 1 - confidence outside
+// (binomial, exact whatever the distribution). Values may be infinite; so is the interval where n is too small.
+Interval median_interval(std::vector<double> x, double confidence = 0.95);
+
 // p values that hold together (Holm, 1979): in the order given, each at least its own.
 std::vector<double> holm(const std::vector<double>& p);
 

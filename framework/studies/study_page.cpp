@@ -89,12 +89,13 @@ std::string cell(const Findings& f, const std::string& value, const std::string&
   const auto samples = f.samples.find(value);
   if (samples == f.samples.end() || !samples->second.contains(arm)) return "";
   const Sample& sample = samples->second.at(arm);
-  if (sample.values.empty()) return sample.failed ? "none of " + std::to_string(sample.failed) : "";
+  if (sample.empty()) return sample.failed ? "none of " + std::to_string(sample.failed) : "";
   const Reading& reading = f.reading_of.at(value);
   const Summary s = summary_of(sample, reading);
   std::string text = shown_number(s.mean);
   if (reading.yes_or_no) return std::to_string(std::count(sample.values.begin(), sample.values.end(), 1.0)) + " of " + std::to_string(sample.values.size());
-  if (s.low != s.high && std::isfinite(s.low)) text += " [" + shown_number(s.low) + ", " + shown_number(s.high) + "]";
+  if (s.low != s.high && (std::isfinite(s.low) || std::isfinite(s.high))) text += " [" + shown_number(s.low) + ", " + shown_number(s.high) + "]";
+  if (!sample.at_least.empty()) text += ", " + std::to_string(sample.at_least.size()) + " of " + std::to_string(sample.values.size() + sample.at_least.size()) + " never";
   return text + (sample.failed ? ", " + std::to_string(sample.failed) + " without" : "");
 }
 

@@ -178,6 +178,35 @@ TEST(CliStudy, LossBeyondTheLengthOfTraining) {
   EXPECT_TRUE(has(changed.err, "positions-"));
 }
 
+// One loss that every run has from the start, and one that none can have: tokens, seconds, and runs that never got there.
+TEST(CliStudy, TheWayToALoss) {
+  const Workspace work;
+  write_tiny_run(work);
+  const auto with_target = [](const std::string& loss) {
+    std::string text = study(4, R"("measures": [{"name": "target", "loss": )" + loss + R"(, "rounds": 2, "seconds": 0.001}],
+      "claims": [{"id": "sooner", "statement": "A is there sooner", "measure": "target.tokens", "arms": ["mamba", "rnn"], "compare": "ratio", "relation": "at_most", "bound": 1}])");
+    return text.replace(text.find(R"("every": 0)"), 10, R"("every": 2)");
+  };
+  work.write("s.json", with_target("100"));
+  const Ran ran = work.run({"study", "s.json", "--out", "o"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  json s = json::parse(work.read("o/results.json"))["studies"][0];
+  EXPECT_EQ(s["values"]["target.tokens"]["rnn"]["each"], json({64.0, 64.0})) << "the first evaluation is after 2 steps of 32 tokens";
+  EXPECT_EQ(s["values"]["target.reached"]["rnn"]["mean"], 1.0);
+  EXPECT_GT(s["values"]["target.seconds"]["rnn"]["mean"], 0.0);
+  EXPECT_EQ(s["values"]["target.pace"]["mamba"]["n"], 2) << "by round";
+  work.write("s.json", with_target("1e-9"));
+  ASSERT_EQ(work.run({"study", "s.json", "--out", "o"}).code, 0);
+  s = json::parse(work.read("o/results.json"))["studies"][0];
+  EXPECT_EQ(s["values"]["target.tokens"]["rnn"]["never_but_at_least"], json({128.0, 128.0}));
+  EXPECT_EQ(s["values"]["target.reached"]["rnn"]["mean"], 0.0);
+  EXPECT_EQ(s["claims"][0]["verdict"], "undecided");
+  EXPECT_EQ(s["claims"][0]["never"], 4);
+  EXPECT_TRUE(has(work.read("o/results.csv"), "128.0,1\n"));
+  EXPECT_TRUE(has(work.read("o/report.html"), "2 of 2 never"));
+  EXPECT_EQ(work.run({"study", "--verify", "o"}).code, 0);
+}
+
 TEST(CliStudy, RefusesBeforeTheFirstRun) {
   expect_refused(study(2, R"("measures": [{"name": "positions", "edges": [16, 1048576], "tokens": 2097152}])"), {"reads stretches of 1048576 tokens, but the split that losses are of has"});
   expect_refused(study(2, R"("measures": [{"name": "qualitty"}])"), {"s.json:12:25: measures: unknown measure \"qualitty\"", "did you mean \"quality\""});

@@ -26,6 +26,13 @@ struct Subject {
   }
 };
 
+// A run that is done.
+struct Ran {
+  const JsonValue& result;  // result.json (job.h)
+  const Config& config;
+  double flops;             // a training token
+};
+
 // The model that a run ended with, and the split that its loss is of.
 struct Trained {
   const Config& config;
@@ -51,12 +58,18 @@ class Measure : public Options {
   // The names of what it gives, "loss"; which of them there are may depend on the arm's config.
   virtual std::vector<std::string> values(const Config& config) const = 0;
   virtual std::string unit(const std::string& value) const = 0;
-  virtual Values of_run(const JsonValue& /*result*/) const { return {}; }  // result.json of a run (job.h)
+  virtual Values of_run(const Ran&) const { return {}; }
+  // Of values that a run never got to, what they are at least: it went on for so long.
+  virtual Values censored(const Ran&) const { return {}; }
   virtual Values of_model(const Subject&) const { return {}; }
   virtual std::optional<Reread> of_trained(const Trained&) const { return Reread(); }  // none: told to stop
   virtual int64_t rounds() const { return 1; }                         // of a timed measure
   virtual bool exact(const std::string& /*value*/) const { return false; }   // one value decides: no seed changes it
   virtual bool yes_or_no(const std::string& /*value*/) const { return false; }  // 0 or 1 a run
+  virtual bool waiting(const std::string& /*value*/) const { return false; }    // the way to an event, which may never come
+  // A measure of runs whose of_model() tells "pace", seconds a token, timed as of When::timed: its "seconds" are its "tokens"
+  // times the median pace of the arm.
+  virtual bool paced() const { return false; }
   virtual int64_t window(const Config& /*arm*/) const { return 0; }  // tokens of a stretch that a value is known of by itself
   virtual int64_t tokens_needed() const { return 0; }                // of the split that losses are of
   // UsageError where an arm can't be measured so; `where` begins the message.

@@ -8,6 +8,7 @@ namespace adder::studies {
 
 std::shared_ptr<Measure> make_quality();
 std::shared_ptr<Measure> make_task();
+std::shared_ptr<Measure> make_target();
 std::shared_ptr<Measure> make_extrapolation();
 std::shared_ptr<Measure> make_positions();
 std::shared_ptr<Measure> make_size();
@@ -22,6 +23,7 @@ const std::vector<MeasureKind>& measure_kinds() {
   static const std::vector<MeasureKind> table = {
       {"quality", "loss of a trained model: a full pass over the test split", make_quality},
       {"task", "how well a trained model solves its task", make_task},
+      {"target", "time, tokens and FLOPs until a loss is reached", make_target},
       {"extrapolation", "loss of a trained model at lengths beyond that of training", make_extrapolation},
       {"positions", "loss of a trained model by position in the window", make_positions},
       {"size", "parameters, FLOPs, bytes of training and of the state", make_size},
