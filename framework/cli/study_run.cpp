@@ -1,6 +1,7 @@
 #include "framework/cli/study_run.h"
 
 #include <cmath>
+#include <numeric>
 #include <sstream>
 
 #include "framework/cli/open_model.h"
@@ -52,6 +53,11 @@ bool add_loss(Model& model, const TrainingRun& run, const std::function<bool()>&
   result.set("split", test ? "test" : "validation");
   result.set("tokens", e.tokens);
   result.set("loss", e.loss());
+  if (run.source) {
+    if (const auto rate = run.source->entropy_rate()) result.set("entropy_rate", *rate);
+    const std::vector<double> own = run.source->losses(tokens);
+    result.set("source_loss", std::accumulate(own.begin(), own.end(), 0.0) / double(own.size()));
+  }
   result.set("windows", windows_of(losses, c.evaluation_window()));
   return true;
 }
@@ -70,6 +76,14 @@ bool add_task(Trainer& trainer, const TrainingRun& run, const std::function<bool
   if (trainer.solved_step() >= 0) table.set("steps", trainer.solved_step());
   result.set("task", std::move(table));
   return true;
+}
+
+// Of the first batch, before the first step.
+double initial_loss(const TrainingRun& run) {
+  const Batch batch = run.batches->at(0);
+  Pass pass;
+  State state;
+  return mean_loss(run.model->forward(pass, {batch.ids, batch.resets, batch.features}, state), batch).value().item(0);
 }
 
 JsonValue curve_of(const RunFolder& folder) {
@@ -106,11 +120,12 @@ std::optional<JsonValue> study_run(const Config& config, const std::string& path
   const RunFolder folder(path);
   TrainingRun run = prepare_run(config, folder, true, factory);
   if (!run.model->differentiable()) return count(run, folder, stop);
+  JsonValue result = JsonValue::object();
+  if (run.config.initialize.from.empty()) result.set("initial_loss", initial_loss(run));
   Trainer trainer(run.config, std::move(run.model), *run.batches);
   resume(trainer, folder, run.identity, warn);
   folder.write_config(to_json(run.config));
   Observer observer(run, stop, on_step);
-  JsonValue result = JsonValue::object();
   try {
     if (train(trainer, folder, run.identity, observer, stop) != Outcome::finished || stop()) return std::nullopt;
   } catch (const DivergedError& problem) {

@@ -14,6 +14,8 @@ namespace adder {
 // has a result too: "failed" says where.
 //   loss, tokens, split, windows    of the last step, a full pass over the test split, or validation where there is none;
 //                                   windows: the mean loss of each, for paired comparisons
+//   initial_loss                    of the first batch, before the first step
+//   entropy_rate, source_loss       of a generated text: what its source itself loses, in the long run and on these tokens
 //   task                            solved, steps, accuracy@<length>
 //   curve                           [step, loss] of each evaluation on the validation split
 std::optional<JsonValue> study_run(const Config& config, const std::string& folder, const ModelFactory& factory,

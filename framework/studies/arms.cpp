@@ -145,7 +145,9 @@ void match(std::vector<Arm>& arms, const StudyConfig& study, const Surroundings&
 }
 
 void check_measures(const StudyConfig& study, const std::vector<Arm>& arms, const Surroundings& around) {
-  for (const MeasureConfig& m : study.measures)
+  for (const MeasureConfig& m : study.measures) {
+    if (m.measure->when() == When::swept && study.sweep.values.size() < 2)
+      throw UsageError(study.source + ": measures: " + m.name + " is of a sweep, and there is none; give sweep.values, at least two");
     for (const Arm& arm : arms) {
       if (arm.counts && m.measure->when() != When::trained)
         throw UsageError(study.source + ": measures: " + m.name + ": the arm " + arm.name + " counts the text, it has nothing of this kind");
@@ -156,6 +158,7 @@ void check_measures(const StudyConfig& study, const std::vector<Arm>& arms, cons
         throw UsageError(where + ": the measure " + m.name + " reads stretches of " + std::to_string(needed - 1) + " tokens, but the split that losses are of has " +
                          std::to_string(tokens) + "; measure shorter ones, or set data.test_fraction");
     }
+  }
 }
 
 // A sweep chooses by the validation split, which must be there.

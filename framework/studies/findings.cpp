@@ -97,6 +97,26 @@ void take_trial(const StudyPlan& plan, const Job& job, const JsonValue& result, 
   add(f.trials[plan.arms[job.arms[0]].name][job.value], job.seed, validation_loss(result));
 }
 
+// By arm, and seed of the sweep: its trials in the order of the values.
+using Trials = std::map<std::string, std::map<int64_t, std::vector<Trial>>>;
+
+void gather_trial(const StudyPlan& plan, const Job& job, const JsonValue& result, Trials& trials) {
+  const JsonValue* initial = result.find("initial_loss");
+  trials[plan.arms[job.arms[0]].name][job.seed].push_back({job.value, validation_loss(result), initial ? number_of(*initial) : NAN});
+}
+
+// Only what was swept whole.
+void take_sweeps(const StudyPlan& plan, const Trials& trials, Findings& o) {
+  for (const MeasureConfig& m : plan.study.measures) {
+    if (m.measure->when() != When::swept) continue;
+    for (const auto& [arm, by_seed] : trials)
+      for (const auto& [seed, list] : by_seed) {
+        if (list.size() != plan.study.sweep.values.size()) continue;
+        for (const auto& [name, value] : m.measure->of_trials(list)) add(o.samples[m.name + "." + name][arm], seed, value);
+      }
+  }
+}
+
 // Each arm takes the value of its sweep whose mean loss is lowest; one with which a trial failed is none.
 void choose(StudyPlan& plan, const std::string& runs, const ModelFactory& factory) {
   if (!plan.study.sweep.given()) return;
@@ -178,6 +198,7 @@ StudyPlan plan_of(const StudyConfig& study, const Surroundings& around, const st
 Findings findings_of(const StudyPlan& plan, const std::string& runs) {
   Findings o;
   Stretches stretches;
+  Trials trials;
   for (const Job& job : plan.jobs) {
     if (state_of(job, runs) != JobState::finished) {
       ++o.missing;
@@ -185,7 +206,7 @@ Findings findings_of(const StudyPlan& plan, const std::string& runs) {
     }
     const JsonValue result = read_result(job, runs);
     if (job.kind == Job::Kind::run) take_run(plan, job, result, o, stretches), take_rereadings(plan, job, runs, o, stretches);
-    else if (job.kind == Job::Kind::sweep) take_trial(plan, job, result, o);
+    else if (job.kind == Job::Kind::sweep) take_trial(plan, job, result, o), gather_trial(plan, job, result, trials);
     else take_measurement(plan, job, result, o);
   }
   for (const MeasureConfig& m : plan.study.measures)
@@ -195,6 +216,7 @@ Findings findings_of(const StudyPlan& plan, const std::string& runs) {
       o.reading_of[full] = {m.measure->exact(value), m.measure->yes_or_no(value), m.measure->when() == When::timed, m.measure->waiting(value)};
     }
   apply_pace(plan, o);
+  take_sweeps(plan, trials, o);
   for (const ClaimConfig& c : plan.study.claims) o.readings.push_back(o.reading_of[c.measure]);
   o.verdicts = decide(plan.study.claims, o.readings, o.samples, plan.study.alpha);
   bootstrap_text(plan, stretches, o);

@@ -136,10 +136,11 @@ void check_power(const StudyConfig& study) {
     const std::string name = c.measure.substr(0, c.measure.find('.')), value = c.measure.substr(c.measure.find('.') + 1);
     for (const MeasureConfig& m : study.measures) {
       if (m.name != name || m.measure->exact(value)) continue;
-      const int64_t n = m.measure->when() == When::timed ? m.measure->rounds() : int64_t(study.seeds.size());
+      const bool timed = m.measure->when() == When::timed || (m.measure->paced() && value == "pace"), swept = m.measure->when() == When::swept;
+      const int64_t n = timed ? m.measure->rounds() : int64_t(swept ? study.sweep.seeds.size() : study.seeds.size());
       if (n < needed)
         throw UsageError(c.place.text() + ": claims: " + c.id + ": " + std::to_string(n) +
-                         (m.measure->when() == When::timed ? " rounds" : " seeds") + " can't decide " + std::to_string(tests) +
+                         (timed ? " rounds" : swept ? " seeds of the sweep" : " seeds") + " can't decide " + std::to_string(tests) +
                          " claims at alpha " + shown(study.alpha) + ": 2^(1-n) <= alpha / claims needs " + std::to_string(needed));
     }
   }

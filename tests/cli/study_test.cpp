@@ -207,6 +207,24 @@ TEST(CliStudy, TheWayToALoss) {
   EXPECT_EQ(work.run({"study", "--verify", "o"}).code, 0);
 }
 
+TEST(CliStudy, WhatAWrongRateCosts) {
+  const Workspace work;
+  write_tiny_run(work);
+  work.write("s.json", study(6, R"("sweep": {"values": [1e-6, 1e-2, 1e3], "seeds": [8, 9]}, "measures": [{"name": "sensitivity"}],
+    "claims": [{"id": "steadier", "statement": "A is steadier", "measure": "sensitivity.deviation", "arms": ["mamba", "rnn"], "relation": "at_most", "bound": 0}])"));
+  const Ran ran = work.run({"study", "s.json", "--out", "o"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const json s = json::parse(work.read("o/results.json"))["studies"][0];
+  const json& values = s["values"]["sensitivity.deviation"];
+  for (const char* arm : {"mamba", "rnn"}) {
+    EXPECT_EQ(values[arm]["n"], 2) << "one a seed of the sweep";
+    EXPECT_GT(values[arm]["mean"], 0.0);
+    EXPECT_LT(values[arm]["mean"], 4.0) << "no trial counts above the loss before training";
+  }
+  EXPECT_EQ(work.run({"study", "--verify", "o"}).code, 0);
+  expect_refused(study(2, R"("measures": [{"name": "sensitivity"}])"), {"sensitivity is of a sweep, and there is none"});
+}
+
 TEST(CliStudy, RefusesBeforeTheFirstRun) {
   expect_refused(study(2, R"("measures": [{"name": "positions", "edges": [16, 1048576], "tokens": 2097152}])"), {"reads stretches of 1048576 tokens, but the split that losses are of has"});
   expect_refused(study(2, R"("measures": [{"name": "qualitty"}])"), {"s.json:12:25: measures: unknown measure \"qualitty\"", "did you mean \"quality\""});

@@ -33,6 +33,13 @@ struct Ran {
   double flops;             // a training token
 };
 
+// One trial of a sweep.
+struct Trial {
+  double value;    // that its key was set to
+  double loss;     // the last on the validation split; NaN: it diverged
+  double initial;  // of the first batch, before the first step
+};
+
 // The model that a run ended with, and the split that its loss is of.
 struct Trained {
   const Config& config;
@@ -48,6 +55,7 @@ struct Reread {
 enum class When {
   trained,    // read from the result of each run: of_run()
   reread,     // of_trained(), once a run, from its last checkpoint
+  swept,      // of_trials(), once an arm and seed of the study's sweep
   untrained,  // of_model(), once an arm and seed
   timed       // of_model(), the arms in turn, round after round, while nothing else runs
 };
@@ -61,6 +69,7 @@ class Measure : public Options {
   virtual Values of_run(const Ran&) const { return {}; }
   // Of values that a run never got to, what they are at least: it went on for so long.
   virtual Values censored(const Ran&) const { return {}; }
+  virtual Values of_trials(const std::vector<Trial>&) const { return {}; }  // in the order of the sweep's values
   virtual Values of_model(const Subject&) const { return {}; }
   virtual std::optional<Reread> of_trained(const Trained&) const { return Reread(); }  // none: told to stop
   virtual int64_t rounds() const { return 1; }                         // of a timed measure
