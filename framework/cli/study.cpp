@@ -53,6 +53,24 @@ void print_arms(const StudySet& set) {
       if (!arm.note.empty()) note(plan.study.name + ": " + arm.name + ": " + arm.note + " (" + with_commas(arm.parameters) + " parameters outside embedding and head)");
 }
 
+// Before any verdict: differences below it mean nothing.
+void print_noise(const StudySet& set, const std::vector<Findings>& all) {
+  std::vector<std::vector<std::string>> rows;
+  for (size_t p = 0; p < all.size(); ++p) {
+    const auto claimed = [&](const NoiseFloor& floor) {
+      const auto& claims = set.plans[p].study.claims;
+      return std::any_of(claims.begin(), claims.end(), [&](const ClaimConfig& c) { return c.measure == floor.value; });
+    };
+    for (const NoiseFloor& floor : noise_floors(set.plans[p], all[p])) {
+      if (!claimed(floor)) continue;
+      std::string deviations;
+      for (const auto& [arm, deviation] : floor.deviations) deviations += (deviations.empty() ? "" : ", ") + arm + " " + shown_number(deviation);
+      rows.push_back({floor.value, deviations, std::to_string(floor.seeds), shown_number(floor.detectable)});
+    }
+  }
+  if (!rows.empty()) print(table({"noise floor", "standard deviation over seeds", "n", "found 8 times of 10"}, rows, 2) + "\n");
+}
+
 void print_verdicts(const StudySet& set, const std::vector<Findings>& all, const std::string& folder) {
   std::vector<std::vector<std::string>> rows;
   for (size_t p = 0; p < all.size(); ++p)
@@ -90,7 +108,7 @@ int report_of(const StudyOptions& o, const StudySet& set) {
   for (const Findings& f : all) missing += f.missing;
   if (missing) warn(std::to_string(missing) + " runs are missing, other processes may be at them; the report is of the rest. Run the command again when they are done");
   if (o.json) print(read_text_file(set.folder + "/results.json"));
-  else print_verdicts(set, all, set.folder);
+  else print_noise(set, all), print_verdicts(set, all, set.folder);
   return kOk;
 }
 

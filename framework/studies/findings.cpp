@@ -195,6 +195,32 @@ StudyPlan plan_of(const StudyConfig& study, const Surroundings& around, const st
   return plan;
 }
 
+std::vector<NoiseFloor> noise_floors(const StudyPlan& plan, const Findings& f) {
+  std::vector<NoiseFloor> list;
+  const auto is_claimed = [&](const std::string& value) {
+    return std::any_of(plan.study.claims.begin(), plan.study.claims.end(), [&](const ClaimConfig& c) { return c.measure == value; });
+  };
+  for (const bool claimed : {true, false})
+    for (const std::string& value : f.values) {
+      const Reading& r = f.reading_of.at(value);
+      if (is_claimed(value) != claimed || r.exact || r.yes_or_no || r.timed || r.waiting || !f.samples.contains(value)) continue;
+      NoiseFloor floor{value, {}};
+      double squares = 0;
+      for (const Arm& arm : plan.arms) {
+        const auto s = f.samples.at(value).find(arm.name);
+        if (s == f.samples.at(value).end() || s->second.values.size() < 2) continue;
+        floor.deviations.emplace_back(arm.name, statistics::deviation(s->second.values));
+        squares += floor.deviations.back().second * floor.deviations.back().second;
+        const int64_t n = int64_t(s->second.values.size());
+        floor.seeds = floor.seeds ? std::min(floor.seeds, n) : n;
+      }
+      if (floor.deviations.empty()) continue;
+      floor.detectable = std::sqrt(2 * squares / double(floor.deviations.size())) * statistics::detectable_effect(floor.seeds, plan.study.alpha);
+      list.push_back(std::move(floor));
+    }
+  return list;
+}
+
 Findings findings_of(const StudyPlan& plan, const std::string& runs) {
   Findings o;
   Stretches stretches;
@@ -213,7 +239,7 @@ Findings findings_of(const StudyPlan& plan, const std::string& runs) {
     for (const std::string& value : m.measure->values(plan.arms[0].config)) {
       const std::string full = m.name + "." + value;
       o.values.push_back(full), o.units[full] = m.measure->unit(value);
-      o.reading_of[full] = {m.measure->exact(value), m.measure->yes_or_no(value), m.measure->when() == When::timed, m.measure->waiting(value)};
+      o.reading_of[full] = {m.measure->exact(value), m.measure->yes_or_no(value), m.measure->when() == When::timed || (m.measure->paced() && value == "pace"), m.measure->waiting(value)};
     }
   apply_pace(plan, o);
   take_sweeps(plan, trials, o);
@@ -251,7 +277,14 @@ JsonValue to_json(const StudyPlan& plan, const Findings& o) {
     }
     values.set(value, std::move(by_arm));
   }
-  j.set("arms", std::move(arms)), j.set("claims", std::move(claims)), j.set("values", std::move(values));
+  JsonValue noise = JsonValue::object();
+  for (const NoiseFloor& floor : noise_floors(plan, o)) {
+    JsonValue n = JsonValue::object(), by_arm = JsonValue::object();
+    for (const auto& [arm, deviation] : floor.deviations) by_arm.set(arm, deviation);
+    n.set("seeds", floor.seeds), n.set("deviation", std::move(by_arm)), n.set("detectable_difference", floor.detectable);
+    noise.set(floor.value, std::move(n));
+  }
+  j.set("arms", std::move(arms)), j.set("noise_floor", std::move(noise)), j.set("claims", std::move(claims)), j.set("values", std::move(values));
   if (plan.study.sweep.given()) {
     JsonValue sweep = JsonValue::object();
     for (const auto& [arm, values] : o.trials) {

@@ -15,6 +15,16 @@ struct StudyPlan {
 // A sweep's choice is read from `runs`, the folder of the results.
 StudyPlan plan_of(const StudyConfig& study, const Surroundings& around, const std::string& runs);
 
+// What a value varies by where nothing but the seed does.
+struct NoiseFloor {
+  std::string value;
+  std::vector<std::pair<std::string, double>> deviations;  // by arm, of those with two seeds and more
+  int64_t seeds = 0;                                        // the fewest of these arms
+  // The difference of two arms that a test at the study's alpha finds in 8 of 10 studies, were both as noisy as these arms on
+  // average and no seed's luck shared; infinite with one seed.
+  double detectable = 0;
+};
+
 struct Findings {
   Samples samples;
   std::vector<Reading> readings;   // of the claims
@@ -31,6 +41,8 @@ struct Findings {
   std::map<std::string, std::map<double, Sample>> trials;  // arm -> value of the sweep -> loss on the validation split, by seed
   std::map<std::string, JsonValue> curves;  // arm -> list of runs, each [[step, loss], …]
 };
+// Of the values that seeds draw, those that claims are about first.
+std::vector<NoiseFloor> noise_floors(const StudyPlan& plan, const Findings& findings);
 Findings findings_of(const StudyPlan& plan, const std::string& runs);
 
 JsonValue to_json(const StudyPlan& plan, const Findings& outcome);

@@ -51,13 +51,19 @@ void settle(Job& job, const StudyConfig& study, const std::vector<Arm>& arms, co
 }
 
 void add_runs(const StudyConfig& study, const std::vector<Arm>& arms, const Surroundings& around, std::vector<Job>& jobs) {
-  for (const int64_t seed : study.seeds)  // seed by seed, so that a part of the runs already compares the arms
-    for (size_t a = 0; a < arms.size(); ++a) {
-      Job job{Job::Kind::run, arms[a].name + ", seed " + std::to_string(seed), "", {a}, seed};
-      job.rereadings = rereadings_of(study);
-      settle(job, study, arms, around);
-      jobs.push_back(std::move(job));
-    }
+  // One arm with all its seeds: the noise floor comes first. Then seed by seed, so that a part of the runs compares the arms.
+  const auto noise = std::find_if(arms.begin(), arms.end(), [](const Arm& a) { return !a.counts; }) - arms.begin();
+  std::vector<std::pair<size_t, int64_t>> order;
+  for (const bool first : {true, false})
+    for (const int64_t seed : study.seeds)
+      for (size_t a = 0; a < arms.size(); ++a)
+        if ((std::ptrdiff_t(a) == noise) == first) order.emplace_back(a, seed);
+  for (const auto& [a, seed] : order) {
+    Job job{Job::Kind::run, arms[a].name + ", seed " + std::to_string(seed), "", {a}, seed};
+    job.rereadings = rereadings_of(study);
+    settle(job, study, arms, around);
+    jobs.push_back(std::move(job));
+  }
 }
 
 // Parsed; UnreadableError where it is damaged.

@@ -179,6 +179,17 @@ double t_test_power(double effect, int64_t n, double alpha) {
   return 1 - noncentral_t_cdf(critical, freedom, shift) + noncentral_t_cdf(-critical, freedom, shift);
 }
 
+double detectable_effect(int64_t n, double alpha, double power) {
+  if (n < 2) return kInfinity;
+  double low = 0, high = 1;
+  while (high < 1e6 && t_test_power(high, n, alpha) < power) high *= 2;
+  for (int i = 0; i < 40; ++i) {
+    const double middle = (low + high) / 2;
+    (t_test_power(middle, n, alpha) < power ? low : high) = middle;
+  }
+  return high;
+}
+
 int64_t seeds_for_sign_flip(double alpha, int64_t tests) {
   require(alpha > 0 && tests > 0, "a level above 0 and at least one test are expected");
   int64_t n = 1;

@@ -52,6 +52,8 @@ Interval ratio_bootstrap(const std::vector<double>& a, const std::vector<double>
 // The power of a two-sided paired t test at level `alpha`: how likely it is to find a difference of `effect` standard
 // deviations with n pairs.
 double t_test_power(double effect, int64_t n, double alpha = 0.05);
+// The effect, in standard deviations of a pair's difference, that it finds with this power; infinite below two pairs.
+double detectable_effect(int64_t n, double alpha = 0.05, double power = 0.8);
 // The fewest seeds whose exact sign-flip test can reach `alpha` at all when `tests` of them hold together:
 // 2^(1-n) <= alpha / tests.
 int64_t seeds_for_sign_flip(double alpha, int64_t tests);

@@ -204,14 +204,14 @@ void arms_table(report::Page& page, const StudyPlan& plan) {
 
 // The spread of an arm over seeds alone: no smaller difference means anything.
 void noise_floor(report::Page& page, const StudyPlan& plan, const Findings& f) {
-  const auto samples = f.samples.find("quality.loss");
-  if (samples == f.samples.end()) return;
-  report::Table table{{"arm", "seeds", "mean", "standard deviation over seeds"}, {}, 1};
-  for (const Arm& arm : plan.arms)
-    if (const auto s = samples->second.find(arm.name); s != samples->second.end() && !s->second.values.empty())
-      table.rows.push_back({arm.name, std::to_string(s->second.values.size()), shown_number(statistics::mean(s->second.values)),
-                            shown_number(statistics::deviation(s->second.values))});
-  page.table(table, "The noise floor of the loss: the same arm with other seeds.");
+  report::Table table{{"value", "standard deviation over seeds", "seeds", "difference found 8 times of 10"}, {}, 2};
+  for (const NoiseFloor& floor : noise_floors(plan, f)) {
+    std::string deviations;
+    for (const auto& [arm, deviation] : floor.deviations) deviations += (deviations.empty() ? "" : ", ") + arm + " " + shown_number(deviation);
+    table.rows.push_back({floor.value, deviations, std::to_string(floor.seeds), shown_number(floor.detectable)});
+  }
+  if (!table.rows.empty())
+    page.table(table, "The noise floor: the same arm with other seeds. The last column: what a test at level " + shown_number(plan.study.alpha) + " finds between two arms as noisy as these, were their seeds not paired.");
 }
 
 void text_intervals(report::Page& page, const Findings& f) {

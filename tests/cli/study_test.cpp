@@ -214,6 +214,7 @@ TEST(CliStudy, WhatAWrongRateCosts) {
     "claims": [{"id": "steadier", "statement": "A is steadier", "measure": "sensitivity.deviation", "arms": ["mamba", "rnn"], "relation": "at_most", "bound": 0}])"));
   const Ran ran = work.run({"study", "s.json", "--out", "o"});
   ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_LT(ran.out.find("noise floor"), ran.out.find("undecided")) << "printed before the verdicts";
   const json s = json::parse(work.read("o/results.json"))["studies"][0];
   const json& values = s["values"]["sensitivity.deviation"];
   for (const char* arm : {"mamba", "rnn"}) {
@@ -221,6 +222,7 @@ TEST(CliStudy, WhatAWrongRateCosts) {
     EXPECT_GT(values[arm]["mean"], 0.0);
     EXPECT_LT(values[arm]["mean"], 4.0) << "no trial counts above the loss before training";
   }
+  EXPECT_GT(s["noise_floor"]["sensitivity.deviation"]["detectable_difference"], 0.0);
   EXPECT_EQ(work.run({"study", "--verify", "o"}).code, 0);
   expect_refused(study(2, R"("measures": [{"name": "sensitivity"}])"), {"sensitivity is of a sweep, and there is none"});
 }

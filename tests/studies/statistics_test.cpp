@@ -100,6 +100,11 @@ TEST(Statistics, MedianInterval) {
   EXPECT_EQ(median({1, 2, INFINITY, INFINITY}), INFINITY);
 }
 
+TEST(Statistics, DetectableEffectIsThePowerReadBackwards) {
+  for (const int64_t n : {3, 6, 20}) EXPECT_NEAR(t_test_power(detectable_effect(n), n), 0.8, 1e-4) << n;
+  EXPECT_EQ(detectable_effect(1), INFINITY);
+}
+
 TEST(Statistics, Power) {
   EXPECT_NEAR(t_test_power(1.0, 5), 0.4013899173717948, 1e-6);
   EXPECT_NEAR(t_test_power(0.68, 20), 0.82235273944087, 1e-6);
