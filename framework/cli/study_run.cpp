@@ -56,7 +56,7 @@ bool add_loss(Model& model, const TrainingRun& run, const std::function<bool()>&
   if (run.source) {
     if (const auto rate = run.source->entropy_rate()) result.set("entropy_rate", *rate);
     const std::vector<double> own = run.source->losses(tokens);
-    result.set("source_loss", std::accumulate(own.begin(), own.end(), 0.0) / double(own.size()));
+    result.set("source_loss", std::accumulate(own.begin() + 1, own.end(), 0.0) / double(own.size() - 1));
   }
   result.set("windows", windows_of(losses, c.evaluation_window()));
   return true;

@@ -6,6 +6,7 @@
 #include "framework/config/tree.h"
 #include "framework/core/error.h"
 #include "framework/measure/plan.h"
+#include "framework/studies/fits.h"
 #include "framework/studies/measures/state_bytes.h"
 #include "kernels/rehearsal.h"
 
@@ -222,6 +223,7 @@ std::vector<Arm> arms_of(const StudyConfig& study, const Surroundings& around) {
   check_measures(study, arms, around);
   check_sweep(study, arms);
   check_claims(study, arms);
+  check_fits(study, arms);
   return arms;
 }
 

@@ -1,5 +1,6 @@
 // What a study found: the results of its jobs as samples, its claims as verdicts, and the same as JSON and CSV.
 #pragma once
+#include "framework/studies/fits.h"
 #include "framework/studies/job.h"
 #include "framework/studies/verdict.h"
 
@@ -39,6 +40,8 @@ struct Findings {
   // "extrapolation.rise of A minus B" of others.
   std::map<std::string, statistics::Interval> text_intervals;
   std::map<std::string, std::map<double, Sample>> trials;  // arm -> value of the sweep -> loss on the validation split, by seed
+  std::vector<FitFinding> fits;    // of the study's fits
+  std::map<std::string, double> source_losses, entropy_rates;  // of an arm's generated text
   std::map<std::string, JsonValue> curves;  // arm -> list of runs, each [[step, loss], …]
 };
 // Of the values that seeds draw, those that claims are about first.

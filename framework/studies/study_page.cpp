@@ -108,7 +108,7 @@ void add_rows(report::Table& table, const StudyPlan& plan, const Findings& f, co
   }
 }
 
-constexpr char kMeans[] = "Means with 95 % intervals: Student's t over seeds or rounds; k of n; ranges where no seed draws.";
+constexpr char kMeans[] = "Means with 95 % intervals: Student's t over seeds or rounds; k of n; ranges where no seed draws. On the way to a loss or to a task's threshold medians by order statistics; a run that never got there may have taken any longer.";
 
 // Those arms that several studies measured, side by side; each study's part has all of its own.
 void property_table(report::Page& page, const StudySet& set, const std::vector<Findings>& all) {
@@ -248,6 +248,7 @@ void study_part(report::Page& page, const StudyPlan& plan, const Findings& f, co
   sweep_chart(page, plan, f, palette);
   noise_floor(page, plan, f);
   text_intervals(page, f);
+  fit_part(page, plan, f.fits, palette);
   curves(page, plan, f, palette);
   learning_curves(page, plan, f, palette);
   intervals(page, plan, f);
