@@ -35,6 +35,12 @@ std::string hash_of_data(const Config& config) {
   return data_hash(load_text(config, config.training.context_length).data);
 }
 
+// Of the split that add_loss() (study_run.cpp) scores.
+int64_t tokens_of(const Config& config) {
+  const TokenDataset data = load_text(config, config.training.context_length).data;
+  return data.test.size() >= 2 ? data.test.size() : data.validation.size();
+}
+
 void print_list(const std::vector<StudyJob>& work, const std::string& runs) {
   std::vector<std::vector<std::string>> rows;
   for (const StudyJob& w : work) rows.push_back({std::to_string(w.number), w.study().name, w.job.name, w.job.folder, name(state_of(w.job, runs))});
@@ -45,6 +51,24 @@ void print_arms(const StudySet& set) {
   for (const StudyPlan& plan : set.plans)
     for (const Arm& arm : plan.arms)
       if (!arm.note.empty()) note(plan.study.name + ": " + arm.name + ": " + arm.note + " (" + with_commas(arm.parameters) + " parameters outside embedding and head)");
+}
+
+// Before any verdict: differences below it mean nothing.
+void print_noise(const StudySet& set, const std::vector<Findings>& all) {
+  std::vector<std::vector<std::string>> rows;
+  for (size_t p = 0; p < all.size(); ++p) {
+    const auto claimed = [&](const NoiseFloor& floor) {
+      const auto& claims = set.plans[p].study.claims;
+      return std::any_of(claims.begin(), claims.end(), [&](const ClaimConfig& c) { return c.measure == floor.value; });
+    };
+    for (const NoiseFloor& floor : noise_floors(set.plans[p], all[p])) {
+      if (!claimed(floor)) continue;
+      std::string deviations;
+      for (const auto& [arm, deviation] : floor.deviations) deviations += (deviations.empty() ? "" : ", ") + arm + " " + shown_number(deviation);
+      rows.push_back({floor.value, deviations, std::to_string(floor.seeds), shown_number(floor.detectable)});
+    }
+  }
+  if (!rows.empty()) print(table({"noise floor", "standard deviation over seeds", "n", "found 8 times of 10"}, rows, 2) + "\n");
 }
 
 void print_verdicts(const StudySet& set, const std::vector<Findings>& all, const std::string& folder) {
@@ -89,7 +113,7 @@ int report_of(const StudyOptions& o, const StudySet& set) {
   for (const Findings& f : all) missing += f.missing;
   if (missing) warn(std::to_string(missing) + " runs are missing, other processes may be at them; the report is of the rest. Run the command again when they are done");
   if (o.json) print(read_text_file(set.folder + "/results.json"));
-  else print_verdicts(set, all, set.folder);
+  else print_noise(set, all), print_verdicts(set, all, set.folder);
   return kOk;
 }
 
@@ -98,7 +122,7 @@ int study_command(const StudyOptions& o, const ModelFactory& factory) {
   if (!o.verify.empty()) return verify_command(o, factory);
   if (o.file.empty()) throw UsageError("the study's file is missing; give one, such as configs/claims/all.json, or --verify DIR");
   if (o.jobs < 1) throw UsageError("--jobs is " + std::to_string(o.jobs) + ", expected at least 1");
-  const Surroundings around(factory, vocabulary_of, hash_of_data);
+  const Surroundings around(factory, vocabulary_of, hash_of_data, tokens_of);
   StudySet set = load_set(o.file, o.full, around, o.out);
   if (o.list) {
     print_list(work_of(set), runs_folder(set.folder));

@@ -26,6 +26,17 @@ std::optional<JsonValue> result_of(const StudyJob& w, const ModelFactory& factor
   return study_run(config, runs + "/" + w.job.folder, factory, stop, [&](const StepReport& r) { progress.at(double(r.step) / steps); });
 }
 
+// Those measures of it that read its checkpoint; false where `stop` broke off.
+bool reread(const StudyJob& w, const ModelFactory& factory, const std::string& runs, const std::function<bool()>& stop) {
+  for (const Rereading& r : missing_rereadings(w.job, runs)) {
+    const bool failed = read_result(w.job, runs).find("failed");
+    const auto found = failed ? Reread() : study_rereading(*w.study().measures[r.measure].measure, runs + "/" + w.job.folder, factory, stop);
+    if (!found) return false;
+    write_rereading(w.job, r, runs, *found);
+  }
+  return true;
+}
+
 // Whether another process holds the run's lock.
 bool is_taken(const std::string& folder) {
   const Descriptor file(open((folder + "/lock").c_str(), O_RDWR | O_CLOEXEC));
@@ -40,15 +51,26 @@ std::string make(const StudyJob& w, const ModelFactory& factory, const std::stri
   try {
     const RunLock lock(folder);
     if (state_of(w.job, runs) == JobState::finished) return "finished elsewhere";
-    const auto result = result_of(w, factory, runs, progress, stop);
-    if (!result) return "stopped";
-    write_result(w.job, runs, *result);
-    const JsonValue* failed = result->find("failed");
+    if (!has_result(w.job, runs)) {
+      const auto result = result_of(w, factory, runs, progress, stop);
+      if (!result) return "stopped";
+      write_result(w.job, runs, *result);
+    }
+    if (!reread(w, factory, runs, stop)) return "stopped";
+    const JsonValue result = read_result(w.job, runs);
+    const JsonValue* failed = result.find("failed");
     return failed ? "FAILED: " + failed->string : "done";
   } catch (const Error&) {
     if (!is_taken(folder.path())) throw;
     return "another process is at it";
   }
+}
+
+// Runs of one folder are one, unless they are reread in different ways.
+std::string key_of(const Job& job) {
+  std::string key = job.folder;
+  for (const Rereading& r : job.rereadings) key += " " + r.file;
+  return key;
 }
 
 }  // namespace
@@ -60,7 +82,7 @@ std::vector<StudyJob> work_of(const StudySet& set) {
   for (const int now : {0, 1, 2})
     for (const StudyPlan& plan : set.plans)
       for (const Job& job : plan.jobs)
-        if (turn(job) == now && seen.insert(job.folder).second) work.push_back({int64_t(work.size()) + 1, &plan, job});
+        if (turn(job) == now && seen.insert(key_of(job)).second) work.push_back({int64_t(work.size()) + 1, &plan, job});
   return work;
 }
 

@@ -1,9 +1,12 @@
 #include "framework/cli/study_run.h"
 
 #include <cmath>
+#include <numeric>
 #include <sstream>
 
+#include "framework/cli/open_model.h"
 #include "framework/cli/output.h"
+#include "framework/cli/run_data.h"
 #include "framework/cli/run_observer.h"
 #include "framework/cli/run_task.h"
 #include "framework/cli/training_run.h"
@@ -50,6 +53,11 @@ bool add_loss(Model& model, const TrainingRun& run, const std::function<bool()>&
   result.set("split", test ? "test" : "validation");
   result.set("tokens", e.tokens);
   result.set("loss", e.loss());
+  if (run.source) {
+    if (const auto rate = run.source->entropy_rate()) result.set("entropy_rate", *rate);
+    const std::vector<double> own = run.source->losses(tokens);
+    result.set("source_loss", std::accumulate(own.begin() + 1, own.end(), 0.0) / double(own.size() - 1));
+  }
   result.set("windows", windows_of(losses, c.evaluation_window()));
   return true;
 }
@@ -68,6 +76,14 @@ bool add_task(Trainer& trainer, const TrainingRun& run, const std::function<bool
   if (trainer.solved_step() >= 0) table.set("steps", trainer.solved_step());
   result.set("task", std::move(table));
   return true;
+}
+
+// Of the first batch, before the first step.
+double initial_loss(const TrainingRun& run) {
+  const Batch batch = run.batches->at(0);
+  Pass pass;
+  State state;
+  return mean_loss(run.model->forward(pass, {batch.ids, batch.resets, batch.features}, state), batch).value().item(0);
 }
 
 JsonValue curve_of(const RunFolder& folder) {
@@ -104,11 +120,12 @@ std::optional<JsonValue> study_run(const Config& config, const std::string& path
   const RunFolder folder(path);
   TrainingRun run = prepare_run(config, folder, true, factory);
   if (!run.model->differentiable()) return count(run, folder, stop);
+  JsonValue result = JsonValue::object();
+  if (run.config.initialize.from.empty()) result.set("initial_loss", initial_loss(run));
   Trainer trainer(run.config, std::move(run.model), *run.batches);
   resume(trainer, folder, run.identity, warn);
   folder.write_config(to_json(run.config));
   Observer observer(run, stop, on_step);
-  JsonValue result = JsonValue::object();
   try {
     if (train(trainer, folder, run.identity, observer, stop) != Outcome::finished || stop()) return std::nullopt;
   } catch (const DivergedError& problem) {
@@ -118,6 +135,14 @@ std::optional<JsonValue> study_run(const Config& config, const std::string& path
   if (!add_loss(trainer.model(), run, stop, result) || !add_task(trainer, run, stop, result)) return std::nullopt;
   result.set("curve", curve_of(folder));
   return result;
+}
+
+std::optional<studies::Reread> study_rereading(const studies::Measure& measure, const std::string& folder, const ModelFactory& factory,
+                                               const std::function<bool()>& stop) {
+  const LoadedModel loaded = open_model({folder}, factory);
+  const Config& c = loaded.config;
+  const TokenDataset data = load_text(c, c.training.context_length, loaded.tokenizer, loaded.path).data;
+  return measure.of_trained({c, *loaded.model, data.test.size() >= 2 ? data.test : data.validation, stop});
 }
 
 }  // namespace adder

@@ -6,6 +6,7 @@
 #include "framework/config/tree.h"
 #include "framework/core/error.h"
 #include "framework/measure/plan.h"
+#include "framework/studies/fits.h"
 #include "framework/studies/measures/state_bytes.h"
 #include "kernels/rehearsal.h"
 
@@ -144,13 +145,21 @@ void match(std::vector<Arm>& arms, const StudyConfig& study, const Surroundings&
     if (!arm.counts && arm.name != m.reference) solve(arm, target, study, around);
 }
 
-void check_measures(const StudyConfig& study, const std::vector<Arm>& arms) {
-  for (const MeasureConfig& m : study.measures)
+void check_measures(const StudyConfig& study, const std::vector<Arm>& arms, const Surroundings& around) {
+  for (const MeasureConfig& m : study.measures) {
+    if (m.measure->when() == When::swept && study.sweep.values.size() < 2)
+      throw UsageError(study.source + ": measures: " + m.name + " is of a sweep, and there is none; give sweep.values, at least two");
     for (const Arm& arm : arms) {
       if (arm.counts && m.measure->when() != When::trained)
         throw UsageError(study.source + ": measures: " + m.name + ": the arm " + arm.name + " counts the text, it has nothing of this kind");
-      m.measure->check(arm.config, study.source + ": arm " + arm.name);
+      const std::string where = study.source + ": arm " + arm.name;
+      m.measure->check(arm.config, where);
+      const int64_t needed = m.measure->tokens_needed(), tokens = needed ? around.tokens(arm.config) : 0;
+      if (tokens < needed)
+        throw UsageError(where + ": the measure " + m.name + " reads stretches of " + std::to_string(needed - 1) + " tokens, but the split that losses are of has " +
+                         std::to_string(tokens) + "; measure shorter ones, or set data.test_fraction");
     }
+  }
 }
 
 // A sweep chooses by the validation split, which must be there.
@@ -211,9 +220,10 @@ std::vector<Arm> arms_of(const StudyConfig& study, const Surroundings& around) {
     arms.push_back(std::move(arm));
   }
   match(arms, study, around);
-  check_measures(study, arms);
+  check_measures(study, arms, around);
   check_sweep(study, arms);
   check_claims(study, arms);
+  check_fits(study, arms);
   return arms;
 }
 

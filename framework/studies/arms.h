@@ -12,20 +12,23 @@ class Surroundings {
  public:
   using Vocabulary = std::function<int64_t(const Config&)>;    // as training would find it
   using DataHash = std::function<std::string(const Config&)>;  // of the content
-  Surroundings(const ModelFactory& factory, Vocabulary vocabulary, DataHash data_hash)
-      : factory(factory), vocabulary_(std::move(vocabulary)), data_hash_(std::move(data_hash)) {}
+  using Tokens = std::function<int64_t(const Config&)>;        // of the split that losses are of
+  Surroundings(const ModelFactory& factory, Vocabulary vocabulary, DataHash data_hash, Tokens tokens = nullptr)
+      : factory(factory), vocabulary_(std::move(vocabulary)), data_hash_(std::move(data_hash)), tokens_(std::move(tokens)) {}
   // From what another one found; an UnreadableError for what it never asked for.
   Surroundings(const ModelFactory& factory, const JsonValue& found);
 
   const ModelFactory& factory;
   int64_t vocabulary(const Config& config) const;
   std::string data_hash(const Config& config) const;
+  int64_t tokens(const Config& config) const;
   JsonValue found() const;
 
  private:
   Vocabulary vocabulary_;
   DataHash data_hash_;
-  mutable std::map<std::string, int64_t> vocabularies_;
+  Tokens tokens_;
+  mutable std::map<std::string, int64_t> vocabularies_, token_counts_;
   mutable std::map<std::string, std::string> hashes_;
 };
 

@@ -13,7 +13,10 @@ using Item = std::pair<Tone, std::string>;
 bool measures(const StudyPlan& plan, const std::string& name) {
   return std::any_of(plan.study.measures.begin(), plan.study.measures.end(), [&](const MeasureConfig& m) { return m.name == name; });
 }
-bool trains(const StudyPlan& plan) { return measures(plan, "quality") || measures(plan, "task"); }
+bool trains(const StudyPlan& plan) {
+  const auto of_runs = [](const MeasureConfig& m) { return m.measure->when() == When::trained || m.measure->when() == When::reread; };
+  return std::any_of(plan.study.measures.begin(), plan.study.measures.end(), of_runs);
+}
 
 Item parameters_match(const StudyPlan& plan) {
   int64_t low = 0, high = 0;

@@ -6,13 +6,8 @@
 namespace adder::studies {
 namespace {
 
-using Kind = JsonValue::Kind;
-
-double number_of(const JsonValue& v) {
-  if (v.is(Kind::integer)) return double(v.integer);
-  if (v.is(Kind::number)) return v.number;
-  return v.string == "inf" ? INFINITY : v.string == "-inf" ? -INFINITY : NAN;
-}
+// What each stretch of the text gives of a value: "quality.loss" -> arm -> by run.
+using Stretches = std::map<std::string, std::map<std::string, std::vector<std::vector<double>>>>;
 
 void add(Sample& sample, int64_t key, double value) {
   if (!std::isfinite(value)) {
@@ -22,23 +17,65 @@ void add(Sample& sample, int64_t key, double value) {
   sample.keys.push_back(key), sample.values.push_back(value);
 }
 
-void take_run(const StudyPlan& plan, const Job& job, const JsonValue& result, Findings& o) {
+double value_in(const Values& values, const std::string& name) {
+  for (const auto& [found, x] : values)
+    if (found == name) return x;
+  return NAN;
+}
+
+// The values of a measure for an arm and seed, those that are missing as failures, unless the run was only too short for them.
+void take_values(const StudyPlan& plan, const Job& job, const MeasureConfig& m, const Values& values, const Values& at_least, Findings& o) {
+  const Arm& arm = plan.arms[job.arms[0]];
+  for (const std::string& name : m.measure->values(arm.config)) {
+    if (m.measure->paced() && (name == "pace" || name == "seconds")) continue;
+    Sample& sample = o.samples[m.name + "." + name][arm.name];
+    if (const double bound = value_in(at_least, name); std::isfinite(bound)) sample.waiting_keys.push_back(job.seed), sample.at_least.push_back(bound);
+    else add(sample, job.seed, value_in(values, name));
+  }
+}
+
+// Tokens to seconds.
+void apply_pace(const StudyPlan& plan, Findings& o) {
+  for (const MeasureConfig& m : plan.study.measures) {
+    if (!m.measure->paced()) continue;
+    for (const Arm& arm : plan.arms) {
+      const std::vector<double>& pace = o.samples[m.name + ".pace"][arm.name].values;
+      if (pace.empty()) continue;
+      Sample seconds = o.samples[m.name + ".tokens"][arm.name];
+      for (double& x : seconds.values) x *= statistics::median(pace);
+      for (double& x : seconds.at_least) x *= statistics::median(pace);
+      o.samples[m.name + ".seconds"][arm.name] = std::move(seconds);
+    }
+  }
+}
+
+void take_run(const StudyPlan& plan, const Job& job, const JsonValue& result, Findings& o, Stretches& stretches) {
   const Arm& arm = plan.arms[job.arms[0]];
   if (const JsonValue* failed = result.find("failed")) o.failures.push_back(job.name + ": " + failed->string);
   if (const JsonValue* split = result.find("split")) o.split = split->string;
+  if (const JsonValue* own = result.find("source_loss")) o.source_losses[arm.name] = number_of(*own);
+  if (const JsonValue* rate = result.find("entropy_rate")) o.entropy_rates[arm.name] = number_of(*rate);
   if (const JsonValue* curve = result.find("curve")) {
     if (!o.curves.contains(arm.name)) o.curves[arm.name] = JsonValue::array();
     o.curves[arm.name].push(*curve);
   }
-  for (const MeasureConfig& m : plan.study.measures) {
-    if (m.measure->when() != When::trained) continue;
-    const Values values = m.measure->of_run(result);
-    for (const std::string& name : m.measure->values(arm.config)) {
-      double value = NAN;
-      for (const auto& [found, x] : values)
-        if (found == name) value = x;
-      add(o.samples[m.name + "." + name][arm.name], job.seed, value);
+  if (const JsonValue* windows = result.find("windows")) {
+    std::vector<double>& numbers = stretches["quality.loss"][arm.name].emplace_back();
+    for (const JsonValue& x : windows->items) numbers.push_back(number_of(x));
+  }
+  for (const MeasureConfig& m : plan.study.measures)
+    if (m.measure->when() == When::trained) {
+      const Ran run{result, arm.config, arm.flops};
+      take_values(plan, job, m, m.measure->of_run(run), m.measure->censored(run), o);
     }
+}
+
+void take_rereadings(const StudyPlan& plan, const Job& job, const std::string& runs, Findings& o, Stretches& stretches) {
+  for (const Rereading& r : job.rereadings) {
+    const MeasureConfig& m = plan.study.measures[r.measure];
+    const Reread found = read_rereading(job, r, runs);
+    take_values(plan, job, m, found.values, {}, o);
+    for (const auto& [name, windows] : found.windows) stretches[m.name + "." + name][plan.arms[job.arms[0]].name].push_back(windows);
   }
 }
 
@@ -62,6 +99,26 @@ void take_trial(const StudyPlan& plan, const Job& job, const JsonValue& result, 
   add(f.trials[plan.arms[job.arms[0]].name][job.value], job.seed, validation_loss(result));
 }
 
+// By arm, and seed of the sweep: its trials in the order of the values.
+using Trials = std::map<std::string, std::map<int64_t, std::vector<Trial>>>;
+
+void gather_trial(const StudyPlan& plan, const Job& job, const JsonValue& result, Trials& trials) {
+  const JsonValue* initial = result.find("initial_loss");
+  trials[plan.arms[job.arms[0]].name][job.seed].push_back({job.value, validation_loss(result), initial ? number_of(*initial) : NAN});
+}
+
+// Only what was swept whole.
+void take_sweeps(const StudyPlan& plan, const Trials& trials, Findings& o) {
+  for (const MeasureConfig& m : plan.study.measures) {
+    if (m.measure->when() != When::swept) continue;
+    for (const auto& [arm, by_seed] : trials)
+      for (const auto& [seed, list] : by_seed) {
+        if (list.size() != plan.study.sweep.values.size()) continue;
+        for (const auto& [name, value] : m.measure->of_trials(list)) add(o.samples[m.name + "." + name][arm], seed, value);
+      }
+  }
+}
+
 // Each arm takes the value of its sweep whose mean loss is lowest; one with which a trial failed is none.
 void choose(StudyPlan& plan, const std::string& runs, const ModelFactory& factory) {
   if (!plan.study.sweep.given()) return;
@@ -82,56 +139,32 @@ void choose(StudyPlan& plan, const std::string& runs, const ModelFactory& factor
   }
 }
 
-// The mean loss of each window over an arm's seeds; empty where runs differ in their windows.
-std::vector<double> windows_of(const StudyPlan& plan, size_t arm, const std::map<std::string, JsonValue>& results) {
-  std::vector<double> mean;
-  int64_t runs = 0;
-  for (const Job& job : plan.jobs) {
-    if (job.kind != Job::Kind::run || job.arms[0] != arm || !results.contains(job.folder)) continue;
-    const JsonValue* windows = results.at(job.folder).find("windows");
-    if (!windows || (runs && windows->items.size() != mean.size())) return {};
-    mean.resize(windows->items.size(), 0);
-    for (size_t i = 0; i < mean.size(); ++i) mean[i] += number_of(windows->items[i]);
-    ++runs;
+// Of each stretch, the mean over an arm's runs; empty where runs differ in their stretches.
+std::vector<double> mean_of(const std::vector<std::vector<double>>& runs) {
+  std::vector<double> mean(runs.empty() ? 0 : runs[0].size(), 0);
+  for (const std::vector<double>& run : runs) {
+    if (run.size() != mean.size()) return {};
+    for (size_t i = 0; i < mean.size(); ++i) mean[i] += run[i] / double(runs.size());
   }
-  for (double& x : mean) x /= double(runs);
   return mean;
 }
 
 // How sure a difference is of the text: blocks of at least 1,000 tokens, as neighbours are alike.
-void bootstrap_text(const StudyPlan& plan, const std::map<std::string, JsonValue>& results, Findings& o) {
+void bootstrap_text(const StudyPlan& plan, Stretches& stretches, Findings& o) {
   for (const ClaimConfig& claim : plan.study.claims) {
-    if (claim.measure != "quality.loss" || !claim.paired()) continue;
-    std::vector<std::vector<double>> sides;
+    if (!claim.paired() || claim.compare != "difference" || !stretches.contains(claim.measure)) continue;
+    auto& by_arm = stretches[claim.measure];
+    std::vector<double> difference = mean_of(by_arm[claim.arms[0]]);
+    const std::vector<double> other = mean_of(by_arm[claim.arms[1]]);
+    if (difference.empty() || difference.size() != other.size()) continue;
+    for (size_t i = 0; i < other.size(); ++i) difference[i] -= other[i];
     int64_t window = 1;
-    for (const std::string& arm : claim.arms)
-      for (size_t a = 0; a < plan.arms.size(); ++a)
-        if (plan.arms[a].name == arm) {
-          sides.push_back(windows_of(plan, a, results));
-          window = plan.arms[a].config.evaluation_window();
-        }
-    if (sides.size() != 2 || sides[0].empty() || sides[0].size() != sides[1].size()) continue;
-    for (size_t i = 0; i < sides[0].size(); ++i) sides[0][i] -= sides[1][i];
+    for (const MeasureConfig& m : plan.study.measures)
+      if (claim.measure.starts_with(m.name + ".")) window = std::max(window, m.measure->window(plan.arms[0].config));
     const int64_t block = std::max<int64_t>(1, (1000 + window - 1) / window);
-    o.text_intervals[claim.arms[0] + " minus " + claim.arms[1]] = statistics::block_bootstrap(sides[0], block, 0.95, 4000);
+    const std::string pair = claim.arms[0] + " minus " + claim.arms[1];
+    o.text_intervals[claim.measure == "quality.loss" ? pair : claim.measure + " of " + pair] = statistics::block_bootstrap(difference, block, 0.95, 4000);
   }
-}
-
-JsonValue numbers(const std::vector<double>& values) {
-  JsonValue list = JsonValue::array();
-  for (const double v : values) list.push(v);
-  return list;
-}
-
-JsonValue claim_json(const ClaimConfig& c, const Verdict& v) {
-  JsonValue j = JsonValue::object();
-  j.set("id", c.id), j.set("statement", c.statement), j.set("test", c.text()), j.set("verdict", name(v.answer));
-  j.set("effect", v.effect), j.set("low", v.low), j.set("high", v.high), j.set("confidence", v.confidence);
-  j.set("n", v.n), j.set("failed", v.failed), j.set("p", v.p), j.set("sign_flip_p", v.sign_flip), j.set("method", v.method);
-  if (!v.why.empty()) j.set("why", v.why);
-  if (v.needed) j.set("would_decide", v.needed);
-  j.set("each", numbers(v.each));
-  return j;
 }
 
 }  // namespace
@@ -146,96 +179,59 @@ StudyPlan plan_of(const StudyConfig& study, const Surroundings& around, const st
   return plan;
 }
 
+std::vector<NoiseFloor> noise_floors(const StudyPlan& plan, const Findings& f) {
+  std::vector<NoiseFloor> list;
+  const auto is_claimed = [&](const std::string& value) {
+    return std::any_of(plan.study.claims.begin(), plan.study.claims.end(), [&](const ClaimConfig& c) { return c.measure == value; });
+  };
+  for (const bool claimed : {true, false})
+    for (const std::string& value : f.values) {
+      const Reading& r = f.reading_of.at(value);
+      if (is_claimed(value) != claimed || r.exact || r.yes_or_no || r.timed || r.waiting || !f.samples.contains(value)) continue;
+      NoiseFloor floor{value, {}};
+      double squares = 0;
+      for (const Arm& arm : plan.arms) {
+        const auto s = f.samples.at(value).find(arm.name);
+        if (s == f.samples.at(value).end() || s->second.values.size() < 2) continue;
+        floor.deviations.emplace_back(arm.name, statistics::deviation(s->second.values));
+        squares += floor.deviations.back().second * floor.deviations.back().second;
+        const int64_t n = int64_t(s->second.values.size());
+        floor.seeds = floor.seeds ? std::min(floor.seeds, n) : n;
+      }
+      if (floor.deviations.empty()) continue;
+      floor.detectable = std::sqrt(2 * squares / double(floor.deviations.size())) * statistics::detectable_effect(floor.seeds, plan.study.alpha);
+      list.push_back(std::move(floor));
+    }
+  return list;
+}
+
 Findings findings_of(const StudyPlan& plan, const std::string& runs) {
   Findings o;
-  std::map<std::string, JsonValue> results;
+  Stretches stretches;
+  Trials trials;
   for (const Job& job : plan.jobs) {
     if (state_of(job, runs) != JobState::finished) {
       ++o.missing;
       continue;
     }
     const JsonValue result = read_result(job, runs);
-    if (job.kind == Job::Kind::run) take_run(plan, job, result, o), results[job.folder] = result;
-    else if (job.kind == Job::Kind::sweep) take_trial(plan, job, result, o);
+    if (job.kind == Job::Kind::run) take_run(plan, job, result, o, stretches), take_rereadings(plan, job, runs, o, stretches);
+    else if (job.kind == Job::Kind::sweep) take_trial(plan, job, result, o), gather_trial(plan, job, result, trials);
     else take_measurement(plan, job, result, o);
   }
   for (const MeasureConfig& m : plan.study.measures)
     for (const std::string& value : m.measure->values(plan.arms[0].config)) {
       const std::string full = m.name + "." + value;
       o.values.push_back(full), o.units[full] = m.measure->unit(value);
-      o.reading_of[full] = {m.measure->exact(value), m.measure->yes_or_no(value), m.measure->when() == When::timed};
+      o.reading_of[full] = {m.measure->exact(value), m.measure->yes_or_no(value), m.measure->when() == When::timed || (m.measure->paced() && value == "pace"), m.measure->waiting(value)};
     }
+  apply_pace(plan, o);
+  take_sweeps(plan, trials, o);
   for (const ClaimConfig& c : plan.study.claims) o.readings.push_back(o.reading_of[c.measure]);
   o.verdicts = decide(plan.study.claims, o.readings, o.samples, plan.study.alpha);
-  bootstrap_text(plan, results, o);
+  bootstrap_text(plan, stretches, o);
+  o.fits = fits_of(plan, o);
   return o;
-}
-
-JsonValue to_json(const StudyPlan& plan, const Findings& o) {
-  JsonValue j = JsonValue::object(), arms = JsonValue::array(), claims = JsonValue::array(), values = JsonValue::object();
-  j.set("study", plan.study.name), j.set("question", plan.study.question), j.set("form", plan.study.is_full ? "full" : "small");
-  j.set("missing", o.missing);
-  for (const Arm& arm : plan.arms) {
-    JsonValue a = JsonValue::object();
-    a.set("name", arm.name), a.set("parameters", arm.all_parameters), a.set("non_embedding_parameters", arm.parameters);
-    a.set("flops_a_token", arm.flops), a.set("state_bytes", arm.state_bytes);
-    if (!arm.note.empty()) a.set("matched", arm.note);
-    arms.push(std::move(a));
-  }
-  for (size_t i = 0; i < plan.study.claims.size(); ++i) claims.push(claim_json(plan.study.claims[i], o.verdicts[i]));
-  for (const std::string& value : o.values) {
-    const auto samples = o.samples.find(value);
-    if (samples == o.samples.end()) continue;
-    JsonValue by_arm = JsonValue::object();
-    for (const Arm& arm : plan.arms) {
-      const auto s = samples->second.find(arm.name);
-      if (s == samples->second.end()) continue;
-      const Summary summary = summary_of(s->second, o.reading_of.at(value));
-      JsonValue a = JsonValue::object();
-      a.set("mean", summary.mean), a.set("low", summary.low), a.set("high", summary.high), a.set("n", int64_t(s->second.values.size()));
-      a.set("deviation", statistics::deviation(s->second.values)), a.set("failed", s->second.failed), a.set("each", numbers(s->second.values));
-      by_arm.set(arm.name, std::move(a));
-    }
-    values.set(value, std::move(by_arm));
-  }
-  j.set("arms", std::move(arms)), j.set("claims", std::move(claims)), j.set("values", std::move(values));
-  if (plan.study.sweep.given()) {
-    JsonValue sweep = JsonValue::object();
-    for (const auto& [arm, values] : o.trials) {
-      JsonValue list = JsonValue::array();
-      for (const auto& [value, sample] : values) {
-        JsonValue trial = JsonValue::object();
-        trial.set("value", value), trial.set("validation_loss", numbers(sample.values)), trial.set("failed", sample.failed);
-        list.push(std::move(trial));
-      }
-      sweep.set(arm, std::move(list));
-    }
-    j.set("sweep", std::move(sweep));
-  }
-  JsonValue failures = JsonValue::array(), text = JsonValue::object();
-  for (const std::string& f : o.failures) failures.push(f);
-  for (const auto& [pair, i] : o.text_intervals) text.set(pair, numbers({i.low, i.high}));
-  j.set("failures", std::move(failures)), j.set("text_bootstrap", std::move(text));
-  return j;
-}
-
-std::string to_csv(const std::vector<StudyPlan>& plans, const std::vector<Findings>& all) {
-  const auto cell = [](const std::string& text) {
-    std::string quoted = "\"";
-    for (const char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
-    return quoted + "\"";
-  };
-  std::string csv = "study,value,unit,arm,seed_or_round,number\n";
-  for (size_t p = 0; p < plans.size(); ++p)
-    for (const std::string& value : all[p].values) {
-      const auto samples = all[p].samples.find(value);
-      if (samples == all[p].samples.end()) continue;
-      for (const auto& [arm, sample] : samples->second)
-        for (size_t i = 0; i < sample.values.size(); ++i)
-          csv += cell(plans[p].study.name) + "," + cell(value) + "," + cell(all[p].units.at(value)) + "," + cell(arm) + "," +
-                 std::to_string(sample.keys[i]) + "," + dump(JsonValue(sample.values[i])) + "\n";
-    }
-  return csv;
 }
 
 }  // namespace adder::studies

@@ -22,6 +22,25 @@ std::string deciding(const Config& config) {
 std::string hash_of(const std::string& text) { return hash_hex(text + "\nnumerics " + std::to_string(kNumerics)); }
 
 std::string result_path(const Job& job, const std::string& runs) { return runs + "/" + job.folder + "/result.json"; }
+std::string path_of(const Rereading& r, const Job& job, const std::string& runs) { return runs + "/" + job.folder + "/" + r.file; }
+
+bool exists(const std::string& path) {
+  std::error_code error;
+  return fs::exists(path, error);
+}
+
+std::string options_of(const MeasureConfig& m) {
+  MeasureConfig copy = m;
+  return dump(write_fields(copy), -1);
+}
+
+std::vector<Rereading> rereadings_of(const StudyConfig& study) {
+  std::vector<Rereading> list;
+  for (size_t m = 0; m < study.measures.size(); ++m)
+    if (study.measures[m].measure->when() == When::reread)
+      list.push_back({m, study.measures[m].name + "-" + hash_of(options_of(study.measures[m])) + ".json"});
+  return list;
+}
 
 // Its folder and weight, from its config.
 void settle(Job& job, const StudyConfig& study, const std::vector<Arm>& arms, const Surroundings& around) {
@@ -32,17 +51,28 @@ void settle(Job& job, const StudyConfig& study, const std::vector<Arm>& arms, co
 }
 
 void add_runs(const StudyConfig& study, const std::vector<Arm>& arms, const Surroundings& around, std::vector<Job>& jobs) {
-  for (const int64_t seed : study.seeds)  // seed by seed, so that a part of the runs already compares the arms
-    for (size_t a = 0; a < arms.size(); ++a) {
-      Job job{Job::Kind::run, arms[a].name + ", seed " + std::to_string(seed), "", {a}, seed};
-      settle(job, study, arms, around);
-      jobs.push_back(std::move(job));
-    }
+  // One arm with all its seeds: the noise floor comes first. Then seed by seed, so that a part of the runs compares the arms.
+  const auto noise = std::find_if(arms.begin(), arms.end(), [](const Arm& a) { return !a.counts; }) - arms.begin();
+  std::vector<std::pair<size_t, int64_t>> order;
+  for (const bool first : {true, false})
+    for (const int64_t seed : study.seeds)
+      for (size_t a = 0; a < arms.size(); ++a)
+        if ((std::ptrdiff_t(a) == noise) == first) order.emplace_back(a, seed);
+  for (const auto& [a, seed] : order) {
+    Job job{Job::Kind::run, arms[a].name + ", seed " + std::to_string(seed), "", {a}, seed};
+    job.rereadings = rereadings_of(study);
+    settle(job, study, arms, around);
+    jobs.push_back(std::move(job));
+  }
 }
 
-std::string options_of(const MeasureConfig& m) {
-  MeasureConfig copy = m;
-  return dump(write_fields(copy), -1);
+// Parsed; UnreadableError where it is damaged.
+JsonValue read_json(const std::string& path) {
+  try {
+    return parse_json(read_text_file(path), path);
+  } catch (const UsageError& problem) {
+    throw UnreadableError(problem.what());
+  }
 }
 
 }  // namespace
@@ -66,7 +96,7 @@ std::vector<Job> jobs_of(const StudyConfig& study, const std::vector<Arm>& arms,
   const auto any = [&](When when) {
     return std::any_of(study.measures.begin(), study.measures.end(), [&](const MeasureConfig& m) { return m.measure->when() == when; });
   };
-  if (any(When::trained)) add_runs(study, arms, around, jobs);
+  if (any(When::trained) || any(When::reread)) add_runs(study, arms, around, jobs);
   for (size_t m = 0; m < study.measures.size(); ++m) {
     const MeasureConfig& measure = study.measures[m];
     if (measure.measure->when() != When::untrained) continue;
@@ -79,7 +109,7 @@ std::vector<Job> jobs_of(const StudyConfig& study, const std::vector<Arm>& arms,
   }
   for (size_t m = 0; m < study.measures.size(); ++m) {
     const MeasureConfig& measure = study.measures[m];
-    if (measure.measure->when() != When::timed) continue;
+    if (measure.measure->when() != When::timed && !measure.measure->paced()) continue;
     Job job{Job::Kind::timing, measure.name + " of all arms in turn", "", {}, study.seeds[0], m, double(measure.measure->rounds()) * 0.5 * double(arms.size())};
     std::string text = options_of(measure);
     for (size_t a = 0; a < arms.size(); ++a) {
@@ -101,20 +131,22 @@ std::string name(JobState state) {
   return state == JobState::finished ? "finished" : state == JobState::begun ? "begun" : "waiting";
 }
 
+bool has_result(const Job& job, const std::string& runs) { return exists(result_path(job, runs)); }
+
+std::vector<Rereading> missing_rereadings(const Job& job, const std::string& runs) {
+  std::vector<Rereading> list = job.rereadings;
+  std::erase_if(list, [&](const Rereading& r) { return exists(path_of(r, job, runs)); });
+  return list;
+}
+
 JobState state_of(const Job& job, const std::string& runs) {
-  std::error_code error;
-  if (fs::exists(result_path(job, runs), error)) return JobState::finished;
-  return fs::exists(runs + "/" + job.folder, error) ? JobState::begun : JobState::waiting;
+  if (has_result(job, runs) && missing_rereadings(job, runs).empty()) return JobState::finished;
+  return exists(runs + "/" + job.folder) ? JobState::begun : JobState::waiting;
 }
 
 JsonValue read_result(const Job& job, const std::string& runs) {
   const std::string path = result_path(job, runs);
-  JsonValue result;
-  try {
-    result = parse_json(read_text_file(path), path);
-  } catch (const UsageError& problem) {
-    throw UnreadableError(problem.what());
-  }
+  JsonValue result = read_json(path);
   const JsonValue* folder = result.find("hash");
   if (!folder || folder->string != job.folder)
     throw UnreadableError(path + ": is not the result of " + job.name + " (hash " + job.folder + "); remove the folder, and it is made again");
@@ -127,6 +159,29 @@ void write_result(const Job& job, const std::string& runs, JsonValue result) {
   named.set("hash", job.folder);
   for (const JsonValue& item : result.items) named.set(item.key, item);
   write_durably(result_path(job, runs), dump(named) + "\n");
+}
+
+void write_rereading(const Job& job, const Rereading& reading, const std::string& runs, const Reread& found) {
+  JsonValue j = JsonValue::object(), values = JsonValue::object(), windows = JsonValue::object();
+  for (const auto& [name, value] : found.values) values.set(name, value);
+  for (const auto& [name, list] : found.windows) {
+    JsonValue numbers = JsonValue::array();
+    for (const double x : list) numbers.push(x);
+    windows.set(name, std::move(numbers));
+  }
+  j.set("job", job.name), j.set("hash", job.folder), j.set("values", std::move(values)), j.set("windows", std::move(windows));
+  write_durably(path_of(reading, job, runs), dump(j) + "\n");
+}
+
+Reread read_rereading(const Job& job, const Rereading& reading, const std::string& runs) {
+  const std::string path = path_of(reading, job, runs);
+  const JsonValue j = read_json(path), *values = j.find("values"), *windows = j.find("windows");
+  if (!values || !windows) throw UnreadableError(path + ": has no values and windows; remove the file, and it is made again");
+  Reread result;
+  for (const JsonValue& item : values->items) result.values.emplace_back(item.key, number_of(item));
+  for (const JsonValue& item : windows->items)
+    for (const JsonValue& x : item.items) result.windows[item.key].push_back(number_of(x));
+  return result;
 }
 
 std::optional<JsonValue> measured(const Job& job, const StudyConfig& study, const std::vector<Arm>& arms, const ModelFactory& factory,

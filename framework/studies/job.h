@@ -11,6 +11,12 @@ namespace adder::studies {
 // Changes where the numbers of a run change: results of another value are not reused.
 inline constexpr int kNumerics = 1;
 
+// A measure that reads a run's last checkpoint again. What it gave lies beside the run's result.
+struct Rereading {
+  size_t measure;    // which of the study's
+  std::string file;  // positions-<hash of its options>.json
+};
+
 struct Job {
   enum class Kind { sweep, run, measurement, timing };
   Kind kind = Kind::run;
@@ -21,6 +27,7 @@ struct Job {
   size_t measure = 0;          // which of the study's; of a run: none
   double value = 0;            // of a sweep: what its key is set to
   double weight = 1;           // seconds, to an order of magnitude: for the ETA
+  std::vector<Rereading> rereadings = {};  // of a run, once it is done
 
   bool timed() const { return kind == Kind::timing; }
   bool trains() const { return kind == Kind::sweep || kind == Kind::run; }
@@ -41,6 +48,12 @@ Config config_of(const Job& job, const StudyConfig& study, const std::vector<Arm
 // The result of a finished job. UnreadableError where it is damaged or another job's.
 JsonValue read_result(const Job& job, const std::string& runs);
 void write_result(const Job& job, const std::string& runs, JsonValue result);
+
+// What a run's result.json lacks of a finished job: nothing, or the rereadings that are still to be made.
+bool has_result(const Job& job, const std::string& runs);
+std::vector<Rereading> missing_rereadings(const Job& job, const std::string& runs);
+void write_rereading(const Job& job, const Rereading& reading, const std::string& runs, const Reread& found);
+Reread read_rereading(const Job& job, const Rereading& reading, const std::string& runs);
 
 // Measures, and returns the result; none where `stop` gave up between two models. Not for jobs that train.
 std::optional<JsonValue> measured(const Job& job, const StudyConfig& study, const std::vector<Arm>& arms, const ModelFactory& factory,

@@ -45,6 +45,7 @@ double quantile(std::vector<double> x, double share) {
   std::sort(x.begin(), x.end());
   const double at = share * double(x.size() - 1);
   const size_t low = size_t(at), high = std::min(low + 1, x.size() - 1);
+  if (x[low] == x[high] || at == double(low)) return x[low];  // values may be infinite
   return x[low] + (at - double(low)) * (x[high] - x[low]);
 }
 double median(std::vector<double> x) { return quantile(std::move(x), 0.5); }
@@ -99,6 +100,19 @@ double equivalence_test(const std::vector<double>& d, double margin) {
   std::vector<double> mirrored = d;
   for (double& v : mirrored) v = -v;
   return std::max(t_test_below(d, margin), t_test_below(mirrored, margin));
+}
+
+Interval median_interval(std::vector<double> x, double confidence) {
+  std::sort(x.begin(), x.end());
+  const size_t n = x.size();
+  double term = std::ldexp(1.0, -int(n)), below = term;  // P(fewer than k values below the median), k from 1
+  size_t k = 0;
+  while (2 * (k + 1) <= n && 2 * below <= 1 - confidence) {
+    ++k;
+    term *= double(n - k + 1) / double(k), below += term;
+  }
+  if (k == 0) return {-kInfinity, kInfinity};
+  return {x[k - 1], x[n - k]};
 }
 
 std::vector<double> holm(const std::vector<double>& p) {
@@ -163,6 +177,17 @@ double t_test_power(double effect, int64_t n, double alpha) {
   const double freedom = double(n - 1), shift = std::abs(effect) * std::sqrt(double(n));
   const double critical = t_quantile(1 - alpha / 2, freedom);
   return 1 - noncentral_t_cdf(critical, freedom, shift) + noncentral_t_cdf(-critical, freedom, shift);
+}
+
+double detectable_effect(int64_t n, double alpha, double power) {
+  if (n < 2) return kInfinity;
+  double low = 0, high = 1;
+  while (high < 1e6 && t_test_power(high, n, alpha) < power) high *= 2;
+  for (int i = 0; i < 40; ++i) {
+    const double middle = (low + high) / 2;
+    (t_test_power(middle, n, alpha) < power ? low : high) = middle;
+  }
+  return high;
 }
 
 int64_t seeds_for_sign_flip(double alpha, int64_t tests) {

@@ -31,6 +31,10 @@ double sign_flip_test(const std::vector<double>& d, uint64_t seed = 0);
 double non_inferiority_test(const std::vector<double>& d, double margin);
 double equivalence_test(const std::vector<double>& d, double margin);
 
+// Of the median, by order statistics: x_(k) to x_(n+1-k) with the largest k that leaves no more than 1 - confidence outside
+// (binomial, exact whatever the distribution). Values may be infinite; so is the interval where n is too small.
+Interval median_interval(std::vector<double> x, double confidence = 0.95);
+
 // p values that hold together (Holm, 1979): in the order given, each at least its own.
 std::vector<double> holm(const std::vector<double>& p);
 
@@ -48,6 +52,8 @@ Interval ratio_bootstrap(const std::vector<double>& a, const std::vector<double>
 // The power of a two-sided paired t test at level `alpha`: how likely it is to find a difference of `effect` standard
 // deviations with n pairs.
 double t_test_power(double effect, int64_t n, double alpha = 0.05);
+// The effect, in standard deviations of a pair's difference, that it finds with this power; infinite below two pairs.
+double detectable_effect(int64_t n, double alpha = 0.05, double power = 0.8);
 // The fewest seeds whose exact sign-flip test can reach `alpha` at all when `tests` of them hold together:
 // 2^(1-n) <= alpha / tests.
 int64_t seeds_for_sign_flip(double alpha, int64_t tests);

@@ -59,9 +59,11 @@ void choose_measure(const JsonValue& item, MeasureConfig& measure) {
 
 void make_lists(const JsonValue& tree, StudyConfig& study) {
   make_items(tree, "axes", study.axes), make_items(tree, "measures", study.measures), make_items(tree, "claims", study.claims);
+  make_items(tree, "fits", study.fits);
   for (size_t i = 0; i < study.axes.size(); ++i) make_items(tree.find("axes")->items[i], "arms", study.axes[i].arms);
   for (size_t i = 0; i < study.measures.size(); ++i) choose_measure(tree.find("measures")->items[i], study.measures[i]);
   for (size_t i = 0; i < study.claims.size(); ++i) study.claims[i].place = tree.find("claims")->items[i].place;
+  for (size_t i = 0; i < study.fits.size(); ++i) study.fits[i].place = tree.find("fits")->items[i].place;
 }
 
 // Out of the tree, which is then read for the rest.
@@ -136,10 +138,11 @@ void check_power(const StudyConfig& study) {
     const std::string name = c.measure.substr(0, c.measure.find('.')), value = c.measure.substr(c.measure.find('.') + 1);
     for (const MeasureConfig& m : study.measures) {
       if (m.name != name || m.measure->exact(value)) continue;
-      const int64_t n = m.measure->when() == When::timed ? m.measure->rounds() : int64_t(study.seeds.size());
+      const bool timed = m.measure->when() == When::timed || (m.measure->paced() && value == "pace"), swept = m.measure->when() == When::swept;
+      const int64_t n = timed ? m.measure->rounds() : int64_t(swept ? study.sweep.seeds.size() : study.seeds.size());
       if (n < needed)
         throw UsageError(c.place.text() + ": claims: " + c.id + ": " + std::to_string(n) +
-                         (m.measure->when() == When::timed ? " rounds" : " seeds") + " can't decide " + std::to_string(tests) +
+                         (timed ? " rounds" : swept ? " seeds of the sweep" : " seeds") + " can't decide " + std::to_string(tests) +
                          " claims at alpha " + shown(study.alpha) + ": 2^(1-n) <= alpha / claims needs " + std::to_string(needed));
     }
   }
@@ -161,6 +164,11 @@ void check(const StudyConfig& study) {
   for (const ClaimConfig& c : study.claims) {
     check_claim(c);
     if (!ids.insert(c.id).second) throw UsageError(c.place.text() + ": claims: two are named " + c.id);
+  }
+  std::set<std::string> fits;
+  for (const FitConfig& fit : study.fits) {
+    if (fit.id.empty()) throw UsageError(fit.place.text() + ": fits: each needs an id");
+    if (!fits.insert(fit.id).second) throw UsageError(fit.place.text() + ": fits: two are named " + fit.id);
   }
   check_power(study);
 }
@@ -214,6 +222,15 @@ void ClaimConfig::fields(Fields& f) {
   f("margin", margin, "of equivalent: differences up to it count as none", at_least(0));
 }
 
+void FitConfig::fields(Fields& f) {
+  f("id", id, "a short name");
+  f("measure", measure, "a value of trained models, above 0: quality.loss");
+  f.choice("law", law, {"parameters", "tokens", "both"}, "E + A N^-alpha, E + B D^-beta, or E + A N^-alpha + B D^-beta; N: parameters outside embedding and head, D: tokens of training");
+  f("arms", arms, "whose runs are its points; default: all");
+  f("draws", draws, "of the bootstrap over runs", between(100, 100000));
+  f("huber", huber, "residuals of the logarithm up to it count by their square", above(0));
+}
+
 double ClaimConfig::low() const {
   if (relation == "at_least") return bound;
   if (relation == "within") return band[0];
@@ -247,6 +264,7 @@ void StudyConfig::fields(Fields& f) {
   f.section("sweep", sweep, "what each arm is tuned by before the runs that are reported");
   f.list("measures", pointers(measures), "what is measured");
   f.list("claims", pointers(claims), "what the measures are to decide; stated before the runs");
+  f.list("fits", pointers(fits), "scaling laws, fitted to the runs");
   f("alpha", alpha, "how likely a study may be to decide any of its claims falsely", between(1e-6, 0.5));
   f.section("full", full, "what --full changes of this study: keys as here");
 }

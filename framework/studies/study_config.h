@@ -68,6 +68,16 @@ struct ClaimConfig : Options {
   std::string text() const;  // "A - B at most 0.02"
 };
 
+// A scaling law (scaling_fit.h) over runs of arms of several sizes.
+struct FitConfig : Options {
+  std::string id, measure = "quality.loss", law = "parameters";
+  std::vector<std::string> arms;  // none: all
+  int64_t draws = 1000;
+  double huber = 1e-3;
+  Place place;
+  void fields(Fields& f) override;
+};
+
 struct StudyConfig : Options {
   std::string name, question;
   std::vector<std::string> doubts;   // reasons not to believe it that the program can't know
@@ -79,6 +89,7 @@ struct StudyConfig : Options {
   SweepConfig sweep;
   std::vector<MeasureConfig> measures;
   std::vector<ClaimConfig> claims;
+  std::vector<FitConfig> fits;
   double alpha = 0.05;
   FreeKeys full;  // what the full form changes of all this
   void fields(Fields& f) override;

@@ -65,6 +65,12 @@ std::string hashes_text(const StudySet& set, const std::string& folder) {
       }
       j.set(job.folder, std::move(files));
     }
+  for (const StudyPlan& plan : set.plans)
+    for (const Job& job : plan.jobs)
+      for (const Rereading& r : job.rereadings) {
+        const std::string file = job.folder + "/" + r.file;
+        if (state_of(job, runs_folder(folder)) == JobState::finished) j.set(file, hash_of(runs_folder(folder) + "/" + file));
+      }
   return dump(j) + "\n";
 }
 

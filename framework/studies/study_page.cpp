@@ -103,13 +103,15 @@ std::string cell(const Findings& f, const std::string& value, const std::string&
   const auto samples = f.samples.find(value);
   if (samples == f.samples.end() || !samples->second.contains(arm)) return "";
   const Sample& sample = samples->second.at(arm);
-  if (sample.values.empty()) return sample.failed ? "none of " + std::to_string(sample.failed) : "";
+  if (sample.empty()) return sample.failed ? "none of " + std::to_string(sample.failed) : "";
   const Reading& reading = f.reading_of.at(value);
   const Summary s = summary_of(sample, reading);
   std::string text = shown_number(s.mean);
   if (reading.yes_or_no) return std::to_string(std::count(sample.values.begin(), sample.values.end(), 1.0)) + " of " + std::to_string(sample.values.size());
+  if (!sample.at_least.empty()) text += ", " + std::to_string(sample.at_least.size()) + " of " + std::to_string(sample.values.size() + sample.at_least.size()) + " never";
   if (sample.failed) text += ", " + std::to_string(sample.failed) + " without";
-  return s.low != s.high && std::isfinite(s.low) ? text + "\n" + shown_interval(s.low, s.high) : text;
+  const bool bounded = std::isfinite(s.low) || std::isfinite(s.high);
+  return s.low != s.high && bounded ? text + "\n" + shown_interval(s.low, s.high) : text;
 }
 
 // A row for each value that one of the arms has.
@@ -122,7 +124,7 @@ void add_rows(report::Table& table, const StudyPlan& plan, const Findings& f, co
   }
 }
 
-constexpr char kMeans[] = "Means with 95 % intervals: Student's t over seeds or rounds; k of n; ranges where no seed draws.";
+constexpr char kMeans[] = "Means with 95 % intervals: Student's t over seeds or rounds; k of n; ranges where no seed draws. On the way to a loss or to a task's threshold medians by order statistics; a run that never got there may have taken any longer.";
 
 // Those arms that several studies measured, side by side; each study's part has all of its own.
 void property_table(report::Page& page, const StudySet& set, const std::vector<Findings>& all) {
@@ -218,14 +220,17 @@ void arms_table(report::Page& page, const StudyPlan& plan) {
 
 // The spread of an arm over seeds alone: no smaller difference means anything.
 void noise_floor(report::Page& page, const StudyPlan& plan, const Findings& f) {
-  const auto samples = f.samples.find("quality.loss");
-  if (samples == f.samples.end()) return;
-  report::Table table{{"arm", "seeds", "mean", "standard deviation over seeds"}, {}, 1};
-  for (const Arm& arm : plan.arms)
-    if (const auto s = samples->second.find(arm.name); s != samples->second.end() && !s->second.values.empty())
-      table.rows.push_back({arm.name, std::to_string(s->second.values.size()), shown_number(statistics::mean(s->second.values)),
-                            shown_number(statistics::deviation(s->second.values))});
-  page.table(table, "The noise floor of the loss: the same arm with other seeds.");
+  report::Table table{{"value", "standard deviation over seeds", "seeds", "difference found 8 times of 10"}, {}, 2};
+  for (const NoiseFloor& floor : noise_floors(plan, f)) {
+    std::string deviations;
+    for (const auto& [arm, deviation] : floor.deviations) deviations += (deviations.empty() ? "" : ", ") + arm + " " + shown_number(deviation);
+    table.rows.push_back({floor.value, deviations, std::to_string(floor.seeds), shown_number(floor.detectable)});
+  }
+  if (!table.rows.empty())
+    page.table(table, "The noise floor: the same arm with other seeds. The last column: what a test at level " + shown_number(plan.study.alpha) + " finds between two arms as noisy as these, were their seeds not paired.");
+}
+
+void text_intervals(report::Page& page, const Findings& f) {
   for (const auto& [pair, i] : f.text_intervals)
     page.paragraph("The text itself: " + pair + " lies in [" + shown_number(i.low) + ", " + shown_number(i.high) +
                    "] (95 %, paired block bootstrap over the scored windows, blocks of at least 1,000 tokens, means over seeds).");
@@ -265,6 +270,8 @@ void study_part(report::Page& page, const StudyPlan& plan, const Findings& f, co
   }
   sweep_chart(page, plan, f, palette);
   noise_floor(page, plan, f);
+  text_intervals(page, f);
+  fit_part(page, plan, f.fits, palette);
   curves(page, plan, f, palette);
   learning_curves(page, plan, f, palette);
   intervals(page, plan, f, palette);

@@ -65,7 +65,7 @@ void StudyFile::fields(Fields& f) {
 
 std::string study_schema() {
   StudyFile file;
-  file.study.axes.resize(1), file.study.axes[0].arms.resize(1), file.study.claims.resize(1), file.study.measures.resize(1);
+  file.study.axes.resize(1), file.study.axes[0].arms.resize(1), file.study.claims.resize(1), file.study.measures.resize(1), file.study.fits.resize(1);
   return json_schema(file, "Adder study");
 }
 

@@ -22,10 +22,13 @@ std::string key_of(const Config& config) {
 Surroundings::Surroundings(const ModelFactory& factory, const JsonValue& found) : factory(factory) {
   vocabulary_ = [](const Config&) -> int64_t { fail(); };
   data_hash_ = [](const Config&) -> std::string { fail(); };
+  tokens_ = [](const Config&) -> int64_t { fail(); };
   if (const JsonValue* list = found.find("vocabulary"))
     for (const JsonValue& item : list->items) vocabularies_[item.key] = item.integer;
   if (const JsonValue* list = found.find("data"))
     for (const JsonValue& item : list->items) hashes_[item.key] = item.string;
+  if (const JsonValue* list = found.find("tokens"))
+    for (const JsonValue& item : list->items) token_counts_[item.key] = item.integer;
 }
 
 int64_t Surroundings::vocabulary(const Config& config) const {
@@ -40,11 +43,19 @@ std::string Surroundings::data_hash(const Config& config) const {
   return known != hashes_.end() ? known->second : hashes_[key] = data_hash_(config);
 }
 
+int64_t Surroundings::tokens(const Config& config) const {
+  const std::string key = key_of(config);
+  const auto known = token_counts_.find(key);
+  return known != token_counts_.end() ? known->second : token_counts_[key] = tokens_(config);
+}
+
 JsonValue Surroundings::found() const {
-  JsonValue all = JsonValue::object(), vocabulary = JsonValue::object(), data = JsonValue::object();
+  JsonValue all = JsonValue::object(), vocabulary = JsonValue::object(), data = JsonValue::object(), tokens = JsonValue::object();
   for (const auto& [key, value] : vocabularies_) vocabulary.set(key, value);
   for (const auto& [key, value] : hashes_) data.set(key, value);
   all.set("vocabulary", std::move(vocabulary)), all.set("data", std::move(data));
+  for (const auto& [key, value] : token_counts_) tokens.set(key, value);
+  if (!token_counts_.empty()) all.set("tokens", std::move(tokens));
   return all;
 }
 

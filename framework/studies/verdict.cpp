@@ -44,6 +44,67 @@ Pairs paired(const Sample& a, const Sample& b) {
   return pairs;
 }
 
+// ---- the way to an event: what never came may come at any time after ---------------------------------------
+// Each interval is taken twice: with the values as low as they may be, and as high. What it decides, no run that went on
+// could change.
+
+struct Bounds {
+  std::vector<double> low, high;  // by run, or pair
+};
+
+Bounds bounds_of(const Sample& s) {
+  Bounds b{s.values, s.values};
+  b.low.insert(b.low.end(), s.at_least.begin(), s.at_least.end());
+  b.high.resize(b.low.size(), kInfinity);
+  return b;
+}
+
+// NaN where runs that never got there leave it open.
+double known(double low, double high) { return low == high ? low : std::numeric_limits<double>::quiet_NaN(); }
+
+Effect of_medians(Effect e, const Bounds& b, const std::string& what) {
+  e.v.n = int64_t(b.low.size());
+  e.v.effect = known(statistics::median(b.low), statistics::median(b.high));
+  e.interval = [b](double c) { return Interval{statistics::median_interval(b.low, c).low, statistics::median_interval(b.high, c).high}; };
+  e.v.method = "order statistics: the median " + what;
+  return e;
+}
+
+struct Event {
+  double low, high;
+};
+
+std::map<int64_t, Event> events_of(const Sample& s) {
+  std::map<int64_t, Event> list;
+  for (size_t i = 0; i < s.keys.size(); ++i) list[s.keys[i]] = {s.values[i], s.values[i]};
+  for (size_t i = 0; i < s.at_least.size(); ++i) list[s.waiting_keys[i]] = {s.at_least[i], kInfinity};
+  return list;
+}
+
+Effect of_two_events(Effect e, const Sample& a, const Sample& b, bool ratio) {
+  const std::map<int64_t, Event> first = events_of(a), second = events_of(b);
+  Bounds x, y, differences;
+  for (const auto& [key, p] : first) {
+    const auto at = second.find(key);
+    if (at == second.end()) continue;
+    const Event& q = at->second;
+    x.low.push_back(p.low), x.high.push_back(p.high), y.low.push_back(q.low), y.high.push_back(q.high);
+    differences.low.push_back(p.low - q.high), differences.high.push_back(p.high - q.low);
+    const int64_t never = (p.low < p.high) + (q.low < q.high);
+    e.v.never += never;
+    if (!never) e.v.each.push_back(ratio ? p.low / q.low : p.low - q.low);
+  }
+  if (x.low.empty()) return e;
+  if (!ratio) return of_medians(std::move(e), differences, "of the pairs' differences");
+  e.v.n = int64_t(x.low.size());
+  e.v.effect = known(statistics::median(x.low) / statistics::median(y.high), statistics::median(x.high) / statistics::median(y.low));
+  e.interval = [x, y](double c) {
+    return Interval{statistics::ratio_bootstrap(x.low, y.high, c, 4000).low, statistics::ratio_bootstrap(x.high, y.low, c, 4000).high};
+  };
+  e.v.method = "bootstrap over pairs of the ratio of medians";
+  return e;
+}
+
 Effect range_of(Effect e, const std::string& what) {
   e.exact = true;
   e.v.effect = statistics::mean(e.v.each);
@@ -55,8 +116,9 @@ Effect range_of(Effect e, const std::string& what) {
 
 Effect of_one(const Sample& s, const Reading& reading) {
   Effect e;
-  e.v.each = s.values, e.v.n = int64_t(s.values.size()), e.v.failed = s.failed;
-  if (s.values.empty()) return e;
+  e.v.each = s.values, e.v.n = int64_t(s.values.size()), e.v.failed = s.failed, e.v.never = int64_t(s.at_least.size());
+  if (s.empty()) return e;
+  if (reading.waiting) return of_medians(std::move(e), bounds_of(s), "over runs");
   if (reading.exact) return range_of(std::move(e), "values");
   e.v.effect = statistics::mean(s.values);
   if (reading.yes_or_no) {
@@ -71,8 +133,10 @@ Effect of_one(const Sample& s, const Reading& reading) {
 
 Effect of_two(const Sample& a, const Sample& b, const Reading& reading, bool ratio) {
   Effect e;
+  e.v.failed = a.failed + b.failed;
+  if (reading.waiting) return of_two_events(std::move(e), a, b, ratio);
   const Pairs p = paired(a, b);
-  e.v.n = int64_t(p.a.size()), e.v.failed = a.failed + b.failed;
+  e.v.n = int64_t(p.a.size());
   if (p.a.empty()) return e;
   for (size_t i = 0; i < p.a.size(); ++i) e.v.each.push_back(ratio ? p.a[i] / p.b[i] : p.a[i] - p.b[i]);
   std::vector<double> none;  // a difference, or the logarithm of a ratio: 0 where there is none
@@ -118,7 +182,7 @@ double level_of(const Effect& e, const ClaimConfig& claim) {
 
 // What a difference as it was seen needs; shares by the same rule on zeros and ones.
 int64_t needed_by(const Effect& e, const ClaimConfig& claim, double alpha) {
-  if (e.v.each.size() < 2 || e.exact) return 0;
+  if (e.v.each.size() < 2 || e.exact || e.v.never) return 0;
   int64_t most = statistics::seeds_for_sign_flip(alpha, 1);
   for (const double bound : {claim.low(), claim.high()}) {
     if (!std::isfinite(bound)) continue;
@@ -140,9 +204,11 @@ void settle(Effect& e, const ClaimConfig& claim, double alpha, bool blocked) {
   v.low = i.low, v.high = i.high;
   const int64_t fewest = e.exact ? 1 : statistics::seeds_for_sign_flip(alpha, 1);
   const Answer answer = answer_of(i, claim);
-  if (v.failed) v.why = std::to_string(v.failed) + " runs have no value (they diverged, or never got there)";
+  if (v.failed) v.why = std::to_string(v.failed) + " runs have no value (they diverged, or had none)";
   else if (v.n < fewest) v.why = std::to_string(v.n) + " pairs or runs can't decide at this level, " + std::to_string(fewest) + " could";
-  else if (answer == Answer::undecided) v.why = "the interval reaches across the bound";
+  else if (answer == Answer::undecided)
+    v.why = "the interval reaches across the bound" +
+            (v.never ? ", with what " + std::to_string(v.never) + " runs that never got there may have taken" : std::string());
   else if (blocked) v.why = "a claim of the same study with a smaller p is undecided (Holm)";
   else v.answer = answer;
   if (v.answer == Answer::undecided) v.needed = needed_by(e, claim, alpha);
@@ -186,7 +252,7 @@ std::vector<Verdict> decide(const std::vector<ClaimConfig>& claims, const std::v
 
 Summary summary_of(const Sample& s, const Reading& reading, double confidence) {
   Summary result;
-  if (s.values.empty()) return result;
+  if (s.empty()) return result;
   const Effect e = of_one(s, reading);
   const Interval i = e.interval(confidence);
   return {e.v.effect, i.low, i.high};

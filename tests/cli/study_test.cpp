@@ -182,7 +182,108 @@ TEST(CliStudy, ASweepTunesEachArmByValidation) {
   expect_refused(study(2, R"("sweep": {"values": [0.1], "seeds": [2]}, "measures": [{"name": "quality"}])"), {"2 is among the study's seeds"});
 }
 
+const char kBeyond[] = R"("measures": [{"name": "extrapolation", "lengths": [8, 16, 64], "tokens": 64}, {"name": "positions", "edges": [4, 16, 32], "tokens": 64}],
+  "claims": [{"id": "far", "statement": "A holds", "measure": "extrapolation.rise", "arms": ["mamba", "rnn"], "relation": "at_most", "bound": 0.1}])";
+
+// What is read of a checkpoint again lies beside the run's result: measures that are added later train nothing anew.
+TEST(CliStudy, LossBeyondTheLengthOfTraining) {
+  const Workspace work;
+  write_tiny_run(work);
+  work.write("s.json", study(2, R"("measures": [{"name": "quality"}])"));
+  ASSERT_EQ(work.run({"study", "s.json", "--out", "o"}).code, 0);
+  work.write("s.json", study(2, kBeyond));
+  const std::string folder = json::parse(work.read("o/hashes.json")).items().begin().key(), metrics = work.read("o/runs/" + folder + "/metrics.jsonl");
+  EXPECT_TRUE(has(work.run({"study", "s.json", "--out", "o", "--list"}).out, "begun"));
+  const Ran ran = work.run({"study", "s.json", "--out", "o"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(work.read("o/runs/" + folder + "/metrics.jsonl"), metrics);
+  const json s = json::parse(work.read("o/results.json"))["studies"][0];
+  for (const char* value : {"extrapolation.loss@8", "extrapolation.loss@64", "extrapolation.rise", "positions.loss@4", "positions.loss@32", "positions.gain"})
+    EXPECT_EQ(s["values"][value]["rnn"]["n"], 2) << value;
+  EXPECT_EQ(s["text_bootstrap"].items().begin().key(), "extrapolation.rise of mamba minus rnn");
+  EXPECT_TRUE(has(work.read("o/report.html"), "extrapolation.loss against length"));
+  EXPECT_EQ(work.run({"study", "--verify", "o"}).code, 0);
+  ASSERT_EQ(work.run({"study", "s.json", "--out", "p", "--jobs", "2"}).code, 0);
+  EXPECT_EQ(work.read("p/results.json"), work.read("o/results.json"));
+  for (const auto& entry : std::filesystem::directory_iterator(work.file("o/runs/" + folder)))
+    if (const std::string name = entry.path().filename(); name.starts_with("positions-")) work.write("o/runs/" + folder + "/" + name, "{}");
+  const Ran changed = work.run({"study", "--verify", "o"});
+  EXPECT_NE(changed.code, 0);
+  EXPECT_TRUE(has(changed.err, "positions-"));
+}
+
+// One loss that every run has from the start, and one that none can have: tokens, seconds, and runs that never got there.
+TEST(CliStudy, TheWayToALoss) {
+  const Workspace work;
+  write_tiny_run(work);
+  const auto with_target = [](const std::string& loss) {
+    std::string text = study(4, R"("measures": [{"name": "target", "loss": )" + loss + R"(, "rounds": 2, "seconds": 0.001}],
+      "claims": [{"id": "sooner", "statement": "A is there sooner", "measure": "target.tokens", "arms": ["mamba", "rnn"], "compare": "ratio", "relation": "at_most", "bound": 1}])");
+    return text.replace(text.find(R"("every": 0)"), 10, R"("every": 2)");
+  };
+  work.write("s.json", with_target("100"));
+  const Ran ran = work.run({"study", "s.json", "--out", "o"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  json s = json::parse(work.read("o/results.json"))["studies"][0];
+  EXPECT_EQ(s["values"]["target.tokens"]["rnn"]["each"], json({64.0, 64.0})) << "the first evaluation is after 2 steps of 32 tokens";
+  EXPECT_EQ(s["values"]["target.reached"]["rnn"]["mean"], 1.0);
+  EXPECT_GT(s["values"]["target.seconds"]["rnn"]["median"], 0.0);
+  EXPECT_EQ(s["values"]["target.pace"]["mamba"]["n"], 2) << "by round";
+  work.write("s.json", with_target("1e-9"));
+  ASSERT_EQ(work.run({"study", "s.json", "--out", "o"}).code, 0);
+  s = json::parse(work.read("o/results.json"))["studies"][0];
+  EXPECT_EQ(s["values"]["target.tokens"]["rnn"]["never_but_at_least"], json({128.0, 128.0}));
+  EXPECT_EQ(s["values"]["target.reached"]["rnn"]["mean"], 0.0);
+  EXPECT_EQ(s["claims"][0]["verdict"], "undecided");
+  EXPECT_EQ(s["claims"][0]["never"], 4);
+  EXPECT_TRUE(has(work.read("o/results.csv"), "128.0,1\n"));
+  EXPECT_TRUE(has(work.read("o/report.html"), "2 of 2 never"));
+  EXPECT_EQ(work.run({"study", "--verify", "o"}).code, 0);
+}
+
+TEST(CliStudy, WhatAWrongRateCosts) {
+  const Workspace work;
+  write_tiny_run(work);
+  work.write("s.json", study(6, R"("sweep": {"values": [1e-6, 1e-2, 1e3], "seeds": [8, 9]}, "measures": [{"name": "sensitivity"}],
+    "claims": [{"id": "steadier", "statement": "A is steadier", "measure": "sensitivity.deviation", "arms": ["mamba", "rnn"], "relation": "at_most", "bound": 0}])"));
+  const Ran ran = work.run({"study", "s.json", "--out", "o"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_LT(ran.out.find("noise floor"), ran.out.find("undecided")) << "printed before the verdicts";
+  const json s = json::parse(work.read("o/results.json"))["studies"][0];
+  const json& values = s["values"]["sensitivity.deviation"];
+  for (const char* arm : {"mamba", "rnn"}) {
+    EXPECT_EQ(values[arm]["n"], 2) << "one a seed of the sweep";
+    EXPECT_GT(values[arm]["mean"], 0.0);
+    EXPECT_LT(values[arm]["mean"], 4.0) << "no trial counts above the loss before training";
+  }
+  EXPECT_GT(s["noise_floor"]["sensitivity.deviation"]["detectable_difference"], 0.0);
+  EXPECT_EQ(work.run({"study", "--verify", "o"}).code, 0);
+  expect_refused(study(2, R"("measures": [{"name": "sensitivity"}])"), {"sensitivity is of a sweep, and there is none"});
+}
+
+// A text of known entropy, laws over two sizes of each kind too few, and one that can be fitted.
+TEST(CliStudy, AScalingLaw) {
+  const Workspace work;
+  const std::string text = R"({"base": {
+      "data": {"generated": {"name": "markov", "symbols": 4, "order": 1, "train_tokens": 4000, "validation_tokens": 400, "test_tokens": 2000}},
+      "model": {"architecture": "rnn", "n_layers": 1}, "optimizer": {"learning_rate": 1e-2},
+      "training": {"batch_size": 4, "context_length": 16, "steps": 40}, "evaluation": {"every": 0}, "checkpoint": {"every": 0}},
+    "axes": [{"name": "width", "key": "model.d_model", "values": [2, 4, 8, 16]}], "seeds": [1, 2],
+    "measures": [{"name": "quality"}], "fits": [{"id": "floor", "law": "parameters", "draws": 100}]})";
+  work.write("s.json", text);
+  const Ran ran = work.run({"study", "s.json", "--out", "o"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const json fit = json::parse(work.read("o/results.json"))["studies"][0]["fits"][0];
+  EXPECT_EQ(fit["points"].size(), 8u);
+  EXPECT_GT(fit["E"], 0.0);
+  EXPECT_NEAR(fit["source_loss"].get<double>(), fit["entropy_rate"].get<double>(), 0.1) << "2,000 tokens of the chain itself";
+  EXPECT_TRUE(fit.contains("E_covers_entropy_rate"));
+  EXPECT_TRUE(has(work.read("o/report.html"), "fitted floor E"));
+  EXPECT_EQ(work.run({"study", "--verify", "o"}).code, 0);
+}
+
 TEST(CliStudy, RefusesBeforeTheFirstRun) {
+  expect_refused(study(2, R"("measures": [{"name": "positions", "edges": [16, 1048576], "tokens": 2097152}])"), {"reads stretches of 1048576 tokens, but the split that losses are of has"});
   expect_refused(study(2, R"("measures": [{"name": "qualitty"}])"), {"s.json:12:25: measures: unknown measure \"qualitty\"", "did you mean \"quality\""});
   expect_refused(study(2, R"("mesures": [])"), {"s.json:12:3: unknown key mesures", "measures"});
   expect_refused("{" + base(2) + R"(, "axes": [{"name": "width", "key": "model.d_modle", "values": [8]}], "measures": [{"name": "size"}]})",

@@ -86,6 +86,25 @@ TEST(Statistics, Wilson) {
   EXPECT_NE(message_of([] { wilson(6, 5); }), "no error");
 }
 
+// 2 (1 + 9) / 2^9 = 0.039 lie outside the second and the eighth of nine, 2 (1 + 9 + 36) / 2^9 outside the third.
+TEST(Statistics, MedianInterval) {
+  const std::vector<double> nine = {9, 1, 8, 2, 7, 3, 6, 4, 5};
+  EXPECT_EQ(median_interval(nine).low, 2);
+  EXPECT_EQ(median_interval(nine).high, 8);
+  EXPECT_EQ(median_interval(nine, 0.8).low, 3);
+  EXPECT_EQ(median_interval({1, 2, 3, 4, 5, 6}).high, 6);
+  EXPECT_EQ(median_interval({1, 2, 3, 4, 5}).low, -INFINITY) << "five values are none at 0.95";
+  EXPECT_EQ(median_interval({1, 2, 3, INFINITY, INFINITY, INFINITY}).low, 1);
+  EXPECT_EQ(median_interval({1, 2, 3, INFINITY, INFINITY, INFINITY}).high, INFINITY);
+  EXPECT_EQ(median({1, INFINITY, INFINITY}), INFINITY);
+  EXPECT_EQ(median({1, 2, INFINITY, INFINITY}), INFINITY);
+}
+
+TEST(Statistics, DetectableEffectIsThePowerReadBackwards) {
+  for (const int64_t n : {3, 6, 20}) EXPECT_NEAR(t_test_power(detectable_effect(n), n), 0.8, 1e-4) << n;
+  EXPECT_EQ(detectable_effect(1), INFINITY);
+}
+
 TEST(Statistics, Power) {
   EXPECT_NEAR(t_test_power(1.0, 5), 0.4013899173717948, 1e-6);
   EXPECT_NEAR(t_test_power(0.68, 20), 0.82235273944087, 1e-6);

@@ -109,6 +109,86 @@ TEST(Verdict, RatiosOfTimesAndExactNumbers) {
   EXPECT_EQ(exact.answer, Answer::supported) << "one value decides where no seed changes it";
 }
 
+// ---- runs that never got there ---------------------------------------------------------------------------
+
+const Reading kWaiting{.waiting = true};
+
+// The last `never` of a's values are only what those runs had when they ended.
+Samples cut_off(const std::vector<double>& a, const std::vector<double>& b, size_t never) {
+  Samples s = pairs(a, b);
+  Sample& first = s["m.x"]["a"];
+  for (size_t i = 0; i < never; ++i) {
+    first.waiting_keys.push_back(first.keys.back()), first.at_least.push_back(first.values.back());
+    first.keys.pop_back(), first.values.pop_back();
+  }
+  return s;
+}
+
+TEST(Verdict, MediansOfTheWayToAnEvent) {
+  const std::vector<double> slow = {500, 520, 480, 510, 600, 550, 505, 530}, fast = {100, 110, 90, 105, 120, 100, 95, 115};
+  const Verdict ratio = decide({claim("at_least", 3, "ratio")}, {kWaiting}, pairs(slow, fast), 0.05)[0];
+  EXPECT_EQ(ratio.answer, Answer::supported);
+  EXPECT_NEAR(ratio.effect, 515 / 102.5, 1e-12);
+  const Verdict difference = decide({claim("at_least", 300)}, {kWaiting}, pairs(slow, fast), 0.05)[0];
+  EXPECT_EQ(difference.answer, Answer::supported);
+  EXPECT_EQ(difference.low, 390) << "of eight the least and the largest: 2 / 2^8 lie outside";
+  EXPECT_EQ(difference.high, 480);
+}
+
+// Two of eight never got there. That a is at least twice as slow no later arrival changes; that it is at most six times
+// as slow any may.
+TEST(Verdict, WhatNeverCameMayComeAtAnyTime) {
+  const std::vector<double> slow = {500, 520, 480, 510, 600, 550, 1000, 1000}, fast = {100, 110, 90, 105, 120, 100, 95, 115};
+  const Samples s = cut_off(slow, fast, 2);
+  const Verdict least = decide({claim("at_least", 2, "ratio")}, {kWaiting}, s, 0.05)[0];
+  EXPECT_EQ(least.answer, Answer::supported);
+  EXPECT_EQ(least.never, 2);
+  EXPECT_EQ(least.n, 8);
+  EXPECT_EQ(least.each.size(), 6u);
+  const Verdict most = decide({claim("at_most", 6, "ratio")}, {kWaiting}, s, 0.05)[0];
+  EXPECT_EQ(most.answer, Answer::undecided);
+  EXPECT_EQ(most.high, INFINITY);
+  EXPECT_NE(most.why.find("2 runs that never got there"), std::string::npos);
+  EXPECT_EQ(most.needed, 0);
+  const Verdict difference = decide({claim("at_least", 300)}, {kWaiting}, s, 0.05)[0];
+  EXPECT_EQ(difference.answer, Answer::supported);
+  EXPECT_EQ(difference.high, INFINITY);
+}
+
+// Whether both arms got there late or never: nothing is known of either.
+TEST(Verdict, NobodyGotThere) {
+  Samples s;
+  for (const char* arm : {"a", "b"}) s["m.x"][arm].waiting_keys = {1, 2, 3, 4, 5, 6, 7, 8}, s["m.x"][arm].at_least.assign(8, 1000);
+  for (const char* compare : {"ratio", "difference"}) {
+    const Verdict v = decide({claim("at_most", 1, compare)}, {kWaiting}, s, 0.05)[0];
+    EXPECT_EQ(v.answer, Answer::undecided) << compare;
+    EXPECT_TRUE(std::isnan(v.effect)) << compare;
+    EXPECT_EQ(v.n, 8);
+  }
+  ClaimConfig one = claim("at_least", 900);
+  one.arms = {"a"};
+  EXPECT_EQ(decide({one}, {kWaiting}, s, 0.05)[0].answer, Answer::supported) << "more than 1000 it was, whatever it was";
+  one.bound = 1100;
+  EXPECT_EQ(decide({one}, {kWaiting}, s, 0.05)[0].answer, Answer::undecided);
+}
+
+// Null comparisons of cut-off waiting times: the share that is called different stays below the level.
+TEST(Verdict, CensoredNullsAreSeldomCalledDifferent) {
+  int called = 0;
+  for (uint64_t k = 0; k < 200; ++k) {
+    Samples s;
+    for (const char* arm : {"a", "b"})
+      for (int64_t seed = 0; seed < 8; ++seed) {
+        Sample& sample = s["m.x"][arm];
+        const double steps = 500 * std::exp(0.3 * normals(8, k, arm)[size_t(seed)]);
+        if (steps < 700) sample.keys.push_back(seed), sample.values.push_back(steps);
+        else sample.waiting_keys.push_back(seed), sample.at_least.push_back(700);
+      }
+    called += decide({claim("at_most", 0)}, {kWaiting}, s, 0.05)[0].answer != Answer::undecided;
+  }
+  EXPECT_LE(called, 17);
+}
+
 TEST(Verdict, MissingDataDecideNothing) {
   const std::vector<double> a(8, 1.0), b(8, 0.0);
   Samples s = pairs(a, b);

@@ -10,10 +10,11 @@ class Quality : public Measure {
   std::vector<std::string> values(const Config&) const override { return {"loss"}; }
   std::string unit(const std::string&) const override { return "nats a token"; }
   void fields(Fields&) override {}
-  Values of_run(const JsonValue& result) const override {
-    const JsonValue* loss = result.find("loss");
+  int64_t window(const Config& arm) const override { return arm.evaluation_window(); }
+  Values of_run(const Ran& run) const override {
+    const JsonValue* loss = run.result.find("loss");
     if (!loss) return {};
-    return {{"loss", loss->number}};
+    return {{"loss", number_of(*loss)}};
   }
 };
 

@@ -1,5 +1,5 @@
 // solved: whether the task's threshold was reached after the last step. accuracy: the share of scored tokens that are
-// right, at each length ("accuracy@64"). steps: to the first evaluation that solved it; a run that never did has none.
+// right, at each length ("accuracy@64"). steps: to the first evaluation that solved it; a run that never did took more than it had.
 #include "framework/core/error.h"
 #include "framework/studies/measures/measure.h"
 
@@ -23,12 +23,18 @@ class TaskMeasure : public Measure {
   void check(const Config& arm, const std::string& where) const override {
     if (!arm.data.task.given()) throw UsageError(where + ": the measure task needs a base with data.task");
   }
-  Values of_run(const JsonValue& result) const override {
+  bool waiting(const std::string& value) const override { return value == "steps"; }
+  Values of_run(const Ran& run) const override {
     Values values;
-    const JsonValue* task = result.find("task");
+    const JsonValue* task = run.result.find("task");
     if (!task) return values;
-    for (const JsonValue& item : task->items) values.emplace_back(item.key, item.is(JsonValue::Kind::integer) ? double(item.integer) : item.number);
+    for (const JsonValue& item : task->items) values.emplace_back(item.key, number_of(item));
     return values;
+  }
+  Values censored(const Ran& run) const override {
+    const JsonValue* task = run.result.find("task");
+    if (!task || task->find("steps")) return {};
+    return {{"steps", double(run.config.training.steps)}};
   }
 };
 
