@@ -52,7 +52,9 @@ LanguageModel::LanguageModel(const ModelConfig& config, int64_t vocabulary, uint
   for (int64_t i = 0; i < config.n_layers; ++i) blocks_.push_back(declare_block(config, i, make_mixer));
   if (!post_norm_) final_norm_ = declare_norm(root.in("norm"));
   const Initializer of_base_width = init::linear_default(config.d_model, std::sqrt(width_ratio_));
-  head_ = config.tie_embeddings ? embedding_ : &root.add("head.weight", table, of_base_width);
+  if (config.zero_head && config.tie_embeddings)
+    throw UsageError("[language_model] model.zero_head is true, but the head is the embedding; set model.tie_embeddings to false");
+  head_ = config.tie_embeddings ? embedding_ : &root.add("head.weight", table, config.zero_head ? init::constant(0) : of_base_width);
   if (config.head_bias) head_bias_ = &root.add("head.bias", {vocabulary}, init::constant(0));
 }
 

@@ -42,6 +42,7 @@ void ModelConfig::fields(Fields& f) {
   f("tie_embeddings", tie_embeddings, "the head's weight is the embedding's");
   f("head_bias", head_bias, "whether the head has a bias");
   f("embedding_init", embedding_init, "standard deviation of the embedding at the start", at_least(0));
+  f("zero_head", zero_head, "whether a head of its own starts at 0, as muP's authors advise (appendix D.2)");
   f.choice("positions", positions, {"none", "learned"},
            "learned: a vector for each place in a document is added to the embedding");
   f("max_positions", max_positions, "places that learned positions know; 0: training.context_length",

@@ -48,6 +48,7 @@ struct ModelConfig : BlockConfig {
   bool tie_embeddings = true;
   bool head_bias = false;
   double embedding_init = 0.02;
+  bool zero_head = false;
   std::string positions = "none";
   int64_t max_positions = 0;  // a loaded config that has positions holds the number itself
   double dropout = 0;

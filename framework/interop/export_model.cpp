@@ -16,7 +16,7 @@ namespace {
 
 // How weights start and how they are computed with: nothing that a model is.
 const std::set<std::string> kNoPartOfTheModel = {
-    "dropout", "embedding_init", "initialization", "forget_bias", "chrono_steps",   "dt_min",
+    "dropout", "embedding_init", "zero_head", "initialization", "forget_bias", "chrono_steps",   "dt_min",
     "dt_max",  "dt_init_floor",  "fused",          "recurrence",  "deer_tolerance", "deer_max_iterations"};
 
 // 0: derived from other keys; the shapes of the parameters tell what came of it.
