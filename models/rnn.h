@@ -22,7 +22,7 @@ class Rnn : public Mixer {
   Var forward(Pass& pass, const Var& x, MixerState& state, const Stretch& at) const override;
   std::vector<std::string> state_names() const override { return {"h"}; }  // (B, H)
   Tangent tangent(Pass& pass, const Var& x, const MixerState& state, int64_t vectors) const override;
-  bool has_tangent() const override { return true; }
+  bool has_tangent() const override { return !relu_; }  // rectified units that rest leave no rank to follow
   bool has_mup() const override { return true; }
 
  private:

@@ -244,6 +244,9 @@ Action declare_probe(CLI::App& app) {
   CLI::Option* step = app.add_flag("--step", options->step, "the next training step taken apart instead: its rows' gradients, the loss along it, the Hessian");
   for (const char* other : {"--length", "--probes", "--exponents", "--random", "--vocabulary", "--curse-of-memory", "--coordinates"})
     step->excludes(app.get_option(other)), health->excludes(app.get_option(other));
+  for (const char* other : {"--length", "--probes", "--exponents", "--random", "--vocabulary", "--best", "--set"})
+    app.get_option("--curse-of-memory")->excludes(app.get_option(other));
+  coordinates->excludes(app.get_option("--exponents"));
   for (const char* other : {"--step", "--best", "--set"}) health->excludes(app.get_option(other));
   app.add_option("--products", options->products, "of --step: Hessian-vector products, at most so many for the largest eigenvalue, half as many for the trace; 0: none")
       ->type_name("N")

@@ -35,9 +35,6 @@ struct ReportOptions {
 
 int compare_runs(const ReportOptions& o) {
   if (o.folders.size() < 2) throw UsageError("--out is the folder of several runs' report, and 1 was given; leave it out, or give another run");
-  std::error_code error;
-  std::filesystem::create_directories(o.out, error);
-  if (error) throw UsageError("--out " + o.out + ": no folder can be made there: " + error.message());
   std::string command = "adder report";
   for (const std::string& folder : o.folders) command += " " + shell_quoted(folder);
   report::write_runs_report(o.out, o.folders, command + " --out " + shell_quoted(o.out));

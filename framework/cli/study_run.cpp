@@ -130,6 +130,7 @@ std::optional<JsonValue> study_run(const Config& config, const std::string& path
     if (train(trainer, folder, run.identity, observer, stop) != Outcome::finished || stop()) return std::nullopt;
   } catch (const DivergedError& problem) {
     result.set("failed", problem.what());
+    result.set("curve", curve_of(folder));
     return result;
   }
   if (!add_loss(trainer.model(), run, stop, result) || !add_task(trainer, run, stop, result)) return std::nullopt;

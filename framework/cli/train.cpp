@@ -229,7 +229,12 @@ int train_here(const TrainOptions& options, TrainingRun& run, const RunFolder& f
     folder.write_config(to_json(run.config));
     if (!options.quiet) introduce(run, trainer, folder, plan);
     warn_of_rest(run.config);
-    outcome = train(trainer, folder, run.identity, observer, [&] { return interruption.requested(); });
+    try {
+      outcome = train(trainer, folder, run.identity, observer, [&] { return interruption.requested(); });
+    } catch (const DivergedError&) {
+      if (run.config.logging.health > 0) write_run_health(folder.path());
+      throw;
+    }
     if (interruption.requested() && evaluation_missing()) outcome = Outcome::stopped;
   }
   observer.progress().clear();

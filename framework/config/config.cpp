@@ -137,7 +137,7 @@ void LoggingConfig::fields(Fields& f) {
     "steps between looks into a step (health/…: gradient and update of each tensor, activations by layer, gates, logits); "
     "0: none. It changes no number of the run",
     count_range(0));
-  f("tensorboard", tensorboard, "TensorBoard events in the run's folder, of all that metrics.jsonl holds (tensorboard --logdir runs)");
+  f("tensorboard", tensorboard, "adder train: TensorBoard events in the run's folder, of all that metrics.jsonl holds (tensorboard --logdir runs)");
 }
 
 void GuardConfig::fields(Fields& f) {

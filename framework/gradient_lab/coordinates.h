@@ -13,7 +13,7 @@
 namespace adder::lab {
 
 struct CoordinateOptions {
-  std::vector<int64_t> widths = {64, 128, 256, 512};  // of d_model, rising
+  std::vector<int64_t> widths = {64, 128, 256, 512, 1024};  // of d_model, rising
   int64_t seeds = 3, steps = 4;                       // models of each width, from the config's seed on; steps of each
 };
 

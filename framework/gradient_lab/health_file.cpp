@@ -63,6 +63,7 @@ class HealthFile {
     std::vector<double> edges;
     for (int i = 0; i < Histogram::kBins; ++i) edges.push_back(Histogram::edge(i));
     file_.write("/bin", Tensor::from<double>({Histogram::kBins}, edges));
+    file_.set_attribute("/bin", "units", std::string("the least |x| that a bin counts; the first one counts all below it, too, the last one all above; gates are told as odds g / (1 - g)"));
     for (const auto& [group, members] : groups) write_histogram(group, members);
   }
 
@@ -116,7 +117,6 @@ void write_health_file(const std::string& path, const HealthSeries& series) {
   health.write_values();
   health.write_histograms();
   file.set_attribute("/", "title", std::string("the health of a run's steps"));
-  file.set_attribute("/bin", "units", std::string("the least |x| that a bin counts; the first one counts all below it, too, the last one all above; gates are told as odds g / (1 - g)"));
   file.close();
   durable.commit();
 }

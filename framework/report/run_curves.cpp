@@ -24,7 +24,7 @@ void take(const JsonValue& line, std::map<std::string, size_t>& places, RunCurve
   if (!step || !step->is(Kind::integer)) throw UnreadableError(line.place.text() + ": expected an object with a \"step\"");
   run.last_step = std::max(run.last_step, step->integer);
   for (const JsonValue& item : line.items) {
-    if (item.key == "step") continue;
+    if (item.key == "step" || item.is(Kind::array)) continue;  // a list is a histogram: adder probe --health draws those
     const auto [place, fresh] = places.emplace(item.key, run.curves.size());
     if (fresh) run.curves.push_back({item.key, {}, {}});
     Curve& curve = run.curves[place->second];

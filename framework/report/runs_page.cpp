@@ -79,6 +79,9 @@ std::string largest_value(const Named& run, const char* name) {
 
 void write_runs_report(const std::string& folder, const std::vector<std::string>& paths, const std::string& command) {
   const std::vector<Named> runs = read_runs(paths);
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) throw UsageError("--out " + folder + ": no folder can be made there: " + error.message());
   std::vector<std::string> names;
   for (const Named& run : runs) names.push_back(run.name);
   const Palette palette(names);

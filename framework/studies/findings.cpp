@@ -91,7 +91,7 @@ void take_measurement(const StudyPlan& plan, const Job& job, const JsonValue& re
 
 // The last loss on the validation split; NaN where the run failed.
 double validation_loss(const JsonValue& result) {
-  const JsonValue* curve = result.find("curve");
+  const JsonValue* curve = result.find("failed") ? nullptr : result.find("curve");
   return curve && !curve->items.empty() ? number_of(curve->items.back().items[1]) : NAN;
 }
 

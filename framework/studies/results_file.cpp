@@ -10,6 +10,7 @@
 #include "framework/core/error.h"
 #include "framework/data/hdf5.h"
 #include "framework/report/run_curves.h"
+#include "framework/training/durable_file.h"
 #include "framework/training/run_folder.h"
 
 namespace adder::studies {
@@ -122,8 +123,8 @@ std::optional<Curve> logged(const Job& job, const std::string& runs, const std::
 }  // namespace
 
 void write_results_file(const StudySet& set, const std::vector<Findings>& all, const std::string& runs, const std::string& path) {
-  const std::string part = path + ".part";
-  Hdf5File file = Hdf5File::create(part);
+  DurableFile durable(path);
+  Hdf5File file = Hdf5File::create(durable.temporary());
   file.set_attribute("/", "study", set.name);
   file.set_attribute("/", "question", set.question);
   for (size_t i = 0; i < all.size(); ++i) {
@@ -141,9 +142,7 @@ void write_results_file(const StudySet& set, const std::vector<Findings>& all, c
     write_claims(file, group, plan, all[i]);
   }
   file.close();
-  std::error_code error;
-  std::filesystem::rename(part, path, error);
-  if (error) throw Error("cannot write " + path + ": " + error.message());
+  durable.commit();
 }
 
 }  // namespace adder::studies

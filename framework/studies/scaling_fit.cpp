@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <set>
 #include <string>
 
@@ -167,10 +168,12 @@ std::vector<double ScalingPoint::*> sizes_of(ScalingLaw law) {
   return {&ScalingPoint::parameters, &ScalingPoint::tokens};
 }
 
-std::vector<ScalingPoint> drawn(const std::vector<ScalingPoint>& points, const std::vector<double>& weight) {
-  std::vector<ScalingPoint> list;
-  for (size_t i = 0; i < points.size(); ++i)
-    if (weight[i] > 0) list.push_back(points[i]);
+// The places of the runs of each size: the sizes are design, the seeds are chance.
+std::vector<std::vector<size_t>> runs_of_a_size(const std::vector<ScalingPoint>& points) {
+  std::map<std::pair<double, double>, std::vector<size_t>> sizes;
+  for (size_t i = 0; i < points.size(); ++i) sizes[{points[i].parameters, points[i].tokens}].push_back(i);
+  std::vector<std::vector<size_t>> list;
+  for (const auto& [size, runs] : sizes) list.push_back(runs);
   return list;
 }
 
@@ -228,10 +231,13 @@ ScalingFit fit_scaling_law(const std::vector<ScalingPoint>& points, ScalingLaw l
 
   const Random random(seed, "scaling bootstrap");
   std::vector<std::vector<double>> found(1 + sizes.size());
-  for (int64_t draw = 0; draw < draws; ++draw) {
+  const std::vector<std::vector<size_t>> alike = runs_of_a_size(points);
+  const bool repeated = std::all_of(alike.begin(), alike.end(), [](const auto& runs) { return runs.size() > 1; });
+  for (int64_t draw = 0; repeated && draw < draws; ++draw) {
     std::fill(p.weight.begin(), p.weight.end(), 0);
-    for (size_t i = 0; i < points.size(); ++i) p.weight[random.below(uint64_t(draw) * points.size() + i, points.size())] += 1;
-    if (!lacks_for_scaling(drawn(points, p.weight), law).empty()) continue;
+    uint64_t place = uint64_t(draw) * points.size();
+    for (const std::vector<size_t>& runs : alike)
+      for (size_t i = 0; i < runs.size(); ++i) p.weight[runs[random.below(place++, runs.size())]] += 1;
     const Place at = from_near(p, best.theta);
     found[0].push_back(std::exp(at.theta[0]));
     for (size_t k = 0; k < sizes.size(); ++k) found[k + 1].push_back(std::exp(at.theta[2 + 2 * k]));

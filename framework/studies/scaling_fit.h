@@ -27,7 +27,8 @@ struct ScalingFit {
   std::vector<double> residuals;  // log of loss over fit, in the order of the points
 };
 
-// By BFGS from a grid of starts; the intervals by fits to `draws` resamples of the points.
+// By BFGS from a grid of starts; the intervals by fits to `draws` resamples of each size's runs among themselves, for the sizes
+// are design and the seeds chance. Without end where a size has one run alone: nothing tells its scatter then.
 // Error where a term has fewer than three different sizes, or the points are no more than the constants.
 ScalingFit fit_scaling_law(const std::vector<ScalingPoint>& points, ScalingLaw law, double confidence = 0.95, int64_t draws = 1000,
                            double huber = 1e-3, uint64_t seed = 0);

@@ -49,7 +49,7 @@ void refuse_flossing(const Config& c, const Model& model) {
   if (c.training.flossing.exponents == 0 || model.has_tangents()) return;
   throw UsageError("training.flossing.exponents is " + std::to_string(c.training.flossing.exponents) +
                    ", but no block of model.architecture \"" + c.model.architecture +
-                   "\" tells the Jacobians of its state: expected rnn, lstm or gru among them");
+                   "\" tells the Jacobians of its state: expected rnn (tanh), lstm or gru among them");
 }
 
 // The state by itself: small tensors that keep nothing else of the pass alive.

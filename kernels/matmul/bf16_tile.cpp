@@ -99,17 +99,17 @@ TILE_TARGET void multiply_streaming(const Bf16Panel& p, const float* a, float* c
 }
 
 TILE_TARGET double peak(int64_t rounds) {
-  alignas(64) static const float halves[kSide * kSide] = {};
+  alignas(64) static const float zeros[kSide * kSide] = {};
   alignas(64) float sum[kSide * kSide];
   const Tiles tiles;
   _tile_zero(0);
   _tile_zero(1);
   _tile_zero(2);
   _tile_zero(3);
-  _tile_loadd(4, halves, 64);
-  _tile_loadd(5, halves, 64);
-  _tile_loadd(6, halves, 64);
-  _tile_loadd(7, halves, 64);
+  _tile_loadd(4, zeros, 64);
+  _tile_loadd(5, zeros, 64);
+  _tile_loadd(6, zeros, 64);
+  _tile_loadd(7, zeros, 64);
   for (int64_t round = 0; round < rounds; ++round) {
     _tile_dpbf16ps(0, 4, 6);
     _tile_dpbf16ps(1, 4, 7);

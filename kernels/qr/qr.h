@@ -3,7 +3,8 @@
 //   x[b,i] = sum_{j<=i} r[b,j,i] q[b,j],  q[b,i] . q[b,j] = 1 for i = j, else 0,  log_r[b,i] = log r[b,i,i]
 // Gradients (Walter & Lehmann, 2010), a column a vector, with g = dlog_r and C symmetric, C[i,j] = C[j,i] for i >= j:
 //   C[i,j] = g[i] (i = j) - dq[i] . q[j],  B = dQ + Q C,  dA R^T = B, solved from the last column to the first
-// Sums are in double, in the order of their index. Vectors that depend on one another give log_r = -infinity, and no q.
+// Sums are in double, in the order of their index. Vectors must not depend on one another: what is then
+// left of one is rounding, or 0, whose log_r is -infinity.
 #pragma once
 #include <cstdint>
 

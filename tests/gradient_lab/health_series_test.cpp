@@ -108,6 +108,12 @@ bool on_axis(hid_t file, const char* dataset, const char* scale, unsigned axis) 
   return on;
 }
 
+TEST(HealthFile, OfARunWithoutHistograms) {
+  const std::string path = fresh_folder() + "/h.h5";
+  write_health_file(path, read_health(written("{\"step\":1,\"health/spike\":0.5}\n")));
+  EXPECT_EQ(Hdf5File::open(path).read("/spike").item(0), 0.5);
+}
+
 TEST(HealthFile, HoldsAllOnNamedAxes) {
   const std::string path = fresh_folder() + "/h.h5";
   write_health_file(path, read_health(written(kLines)));

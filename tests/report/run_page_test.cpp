@@ -21,7 +21,7 @@ const char kConfig[] = R"({"name": "a <run>", "seed": 3, "data": {"train": ["tex
   "model": {"architecture": "mamba", "d_model": 8}, "training": {"steps": 4, "batch_size": 2, "context_length": 16, "clip_norm": 1.0}})";
 const char kMetrics[] =
     "{\"step\":1,\"train/loss\":3.5,\"grad_norm\":2.0,\"learning_rate\":0.001,\"tokens\":32,\"seconds\":0.01,"
-    "\"health/update/a.weight\":0.001,\"health/spike\":0.5}\n"
+    "\"health/update/a.weight\":0.001,\"health/spike\":0.5,\"health/histogram/gradient/a\":[0,3,5]}\n"
     "{\"step\":2,\"train/loss\":3.25,\"grad_norm\":1.5,\"learning_rate\":0.002,\"tokens\":64,\"seconds\":0.02,"
     "\"health/update/a.weight\":0.002,\"health/spike\":0.25}\n"
     "{\"step\":2,\"eval/loss\":2.125,\"eval/bits_per_byte\":3.0625,\"eval/floor\":1.875,\"eval/excess\":0.25,\"eval/excess_standard_error\":0.0625}\n"
@@ -46,6 +46,7 @@ TEST(RunPage, SaysHowItEndedAndBesideWhat) {
   EXPECT_FALSE(says(html, "a <run>"));
   EXPECT_FALSE(says(html, "ended, or stands"));
   EXPECT_FALSE(says(html, "Held-out accuracy"));
+  EXPECT_FALSE(says(html, "histogram")) << "a list is no curve";
   EXPECT_EQ(html, run_page(folder).html());
 }
 

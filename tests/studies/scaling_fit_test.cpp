@@ -74,6 +74,12 @@ TEST(ScalingFit, TheSameBitsEachTime) {
   EXPECT_EQ(a.constants.alpha, b.constants.alpha);
 }
 
+// One run a size tells nothing of how runs scatter.
+TEST(ScalingFit, OneSeedHasNoInterval) {
+  const ScalingFit fit = fit_scaling_law(drawn({1.5, 60, 0.4, 0, 0}, kSizes, {1e6}, 1, 0.01, 3), ScalingLaw::parameters, 0.95, 50);
+  EXPECT_TRUE(std::isinf(fit.floor.low) && std::isinf(fit.floor.high)) << fit.floor.low << " to " << fit.floor.high;
+}
+
 TEST(ScalingFit, RefusesWhatCannotBeTold) {
   const ScalingConstants law{1.5, 60, 0.4, 100, 0.5};
   const auto refused = [&](const std::vector<double>& sizes, const std::vector<double>& tokens, ScalingLaw which) {

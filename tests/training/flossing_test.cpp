@@ -174,11 +174,12 @@ TEST(Flossing, Refusals) {
   const auto has = [](const std::string& text, const std::string& part) {
     EXPECT_NE(text.find(part), std::string::npos) << text;
   };
-  has(refused(R"("architecture": "mamba", "d_model": 6, "n_layers": 1)", {}), "expected rnn, lstm or gru among them");
+  has(refused(R"("architecture": "mamba", "d_model": 6, "n_layers": 1)", {}), "expected rnn (tanh), lstm or gru among them");
   has(refused(kRnn, {"training.recompute=true"}), "training.recompute keeps nothing of a block");
   has(refused(kRnn, {"data.documents=separate"}), "data.documents \"separate\"");
   has(refused(kRnn, {"training.flossing.horizon=13"}), "training.flossing.horizon is 13, expected at most training.context_length, 12");
   has(refused(kRnn, {"training.flossing.every=0"}), "training.flossing.every");
+  has(refused(kRnn, {"model.nonlinearity=relu"}), "expected rnn (tanh), lstm or gru among them");
   has(refused(kRnn, {"training.flossing.weight=-1"}), "training.flossing.weight");
   has(refused(kRnn, {"training.flossing.exponent=3"}), "did you mean training.flossing.exponents");
 }

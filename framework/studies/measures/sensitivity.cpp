@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "framework/core/error.h"
 #include "framework/studies/measures/measure.h"
 
 namespace adder::studies {
@@ -16,6 +17,11 @@ class Sensitivity : public Measure {
   std::vector<std::string> values(const Config&) const override { return {"deviation", "best"}; }
   std::string unit(const std::string& value) const override { return value == "best" ? "nats a token" : "nats"; }
   void fields(Fields&) override {}
+  void check(const Config& arm, const std::string& where) const override {
+    if (!arm.initialize.from.empty())
+      throw UsageError(where + ": sensitivity caps losses at that of an untrained model, but initialize.from is \"" + arm.initialize.from +
+                       "\"; remove it");
+  }
   Values of_trials(const std::vector<Trial>& trials) const override {
     double sum = 0, best = INFINITY;
     for (const Trial& t : trials) {

@@ -52,10 +52,9 @@ class Target : public Measure {
     }
     return {{"reached", 0}};
   }
-  // A run that diverged has no curve, and says nothing of how long it would have taken.
+  // A run that diverged before it got there says nothing of how long it would have taken.
   Values censored(const Ran& run) const override {
-    const JsonValue* curve = run.result.find("curve");
-    return curve && of_run(run).size() == 1 ? until(run, double(run.config.training.steps)) : Values();
+    return !run.result.find("failed") && of_run(run).size() == 1 ? until(run, double(run.config.training.steps)) : Values();
   }
   Values of_model(const Subject& subject) const override {
     Config config = subject.config;
