@@ -1,6 +1,7 @@
 #include "framework/cli/probe_coordinates.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "framework/cli/output.h"
 #include "framework/cli/version.h"
@@ -90,7 +91,7 @@ void print_text(const lab::Coordinates& coordinates, const ProbeSource& source) 
     if (!fit.judged) continue;
     rows.push_back({fit.place, fit.change ? "change" : "size", std::to_string(fit.step)});
     for (size_t w = 0; w < coordinates.options.widths.size(); ++w) rows.back().push_back(significant(fit.mean(w), 3));
-    rows.back().insert(rows.back().end(), {decimals(fit.slope, 3), "[" + decimals(fit.low, 3) + ", " + decimals(fit.high, 3) + "]",
+    rows.back().insert(rows.back().end(), {decimals(fit.slope, 3), std::isnan(fit.low) ? "—" : "[" + decimals(fit.low, 3) + ", " + decimals(fit.high, 3) + "]",
                                            fit.within() ? "pass" : "fail"});
   }
   print("\nMean |coordinate| by d_model, and the slope of its logarithm over the width's\n" + table(heads, rows, 2));

@@ -24,7 +24,11 @@ void write(const std::string& folder, const ModelFactory& factory) {
   } else if (RunFolder(folder).holds_run()) {
     report::write_page(folder + "/report.html", report::run_page(folder));
   } else {
-    throw UnreadableError(folder + ": holds neither study.json (a study's folder) nor config.json and metrics.jsonl (a run's)");
+    std::error_code error;
+    const std::filesystem::file_status status = std::filesystem::status(folder, error);
+    const std::string found = !std::filesystem::exists(status) ? "there is no such folder" :
+                              !std::filesystem::is_directory(status) ? "is no folder" : "holds neither study.json nor config.json and metrics.jsonl";
+    throw UnreadableError(folder + ": " + found + "; expected what adder study or adder train --out has made");
   }
 }
 

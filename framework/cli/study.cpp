@@ -86,7 +86,7 @@ int verify_command(const StudyOptions& o, const ModelFactory& factory) {
   const std::vector<std::string> problems = verify(o.verify, factory);
   for (const std::string& problem : problems) note(problem);
   print(o.verify + (problems.empty() ? ": every number and verdict follows from the raw metrics, and no file has changed\n"
-                                     : ": " + std::to_string(problems.size()) + " differences\n"));
+                                     : ": " + std::to_string(problems.size()) + (problems.size() == 1 ? " thing does not hold\n" : " things do not hold\n")));
   return problems.empty() ? kOk : kCheckFailed;
 }
 
@@ -163,7 +163,7 @@ Action declare_study(CLI::App& app) {
   app.add_option("--run", options->run, "this one of --list alone, as in a Slurm array; no report")->type_name("K");
   app.add_option("--only", options->only, "only runs with this text in their name; no report")->type_name("TEXT");
   app.add_option("--jobs", options->jobs, "runs side by side; what is timed runs alone")->type_name("N")->capture_default_str();
-  app.add_option("--verify", options->verify, "recompute a finished study from its raw metrics; exit 5 where anything differs")->type_name("DIR");
+  app.add_option("--verify", options->verify, "recompute a finished study from its raw metrics; exit 5 where anything differs or is missing")->type_name("DIR");
   app.add_flag("--quiet", options->quiet, "no progress, only warnings and the result");
   app.add_flag("--json", options->json, "the results as one JSON document");
   declare_compute(app, options->compute);

@@ -83,7 +83,7 @@ void ScheduleConfig::fields(Fields& f) {
 }
 
 void FlossingConfig::fields(Fields& f) {
-  f("exponents", exponents, "the largest Lyapunov exponents of each recurrent block that are drawn to zero; 0: no flossing",
+  f("exponents", exponents, "the largest Lyapunov exponents of each recurrent block that are drawn to zero, all of a smaller state; 0: no flossing",
     size_range(0));
   f("weight", weight, "of the sum of their squares in the loss that is trained on; the losses told are without it", at_least(0));
   f("horizon", horizon, "tokens over which they are taken, from the start of a sequence; 0: all of it", count_range(0));

@@ -291,7 +291,7 @@ void check_rates(const Config& c) {
   if (s.warmup_steps > s.decay_steps)
     refuse(c, {"schedule.warmup_steps", "schedule.decay_steps", "training.steps"},
            "schedule.warmup_steps is " + shown(s.warmup_steps) + ", expected at most schedule.decay_steps, " +
-               shown(s.decay_steps) + (c.decay_steps_given() ? "" : " (training.steps)"));
+               shown(s.decay_steps) + (c.decay_steps_given() ? "" : " (training.steps); lower it, too"));
   if (s.name == "wsd" &&
       double(s.warmup_steps) + s.decay_fraction * double(s.decay_steps) > double(s.decay_steps))
     refuse(c, {"schedule.decay_fraction", "schedule.warmup_steps"},

@@ -1,5 +1,6 @@
 #include "framework/report/runs_page.h"
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 
@@ -43,6 +44,7 @@ std::string name_of(const std::vector<std::string>& runs, size_t i) {
 std::vector<Named> read_runs(const std::vector<std::string>& runs) {
   std::vector<Named> list;
   for (size_t i = 0; i < runs.size(); ++i) {
+    if (std::count(runs.begin(), runs.end(), runs[i]) > 1) throw UsageError(runs[i] + " was given twice; expected different runs");
     if (!RunFolder(runs[i]).holds_run())
       throw UnreadableError(runs[i] + ": holds no config.json and metrics.jsonl; expected the folder of a run (adder train --out)");
     list.push_back({name_of(runs, i), read_curves(RunFolder(runs[i]).metrics_path())});

@@ -171,6 +171,10 @@ std::vector<std::string> verify(const std::string& folder, const ModelFactory& f
   std::vector<std::string> problems;
   compare_hashes(stored_text(folder, "hashes.json"), hashes_text(set, folder), problems);
   const std::vector<Findings> all = findings_of(set, folder);
+  for (size_t i = 0; i < all.size(); ++i)
+    if (all[i].missing > 0)
+      problems.push_back(set.plans[i].study.name + ": " + std::to_string(all[i].missing) + " of its " +
+                         std::to_string(set.plans[i].jobs.size()) + " runs and measurements have not ended; adder study goes on with them");
   const auto compare = [&](const char* name, const std::string& now) {
     if (stored_text(folder, name) != now) problems.push_back(std::string(name) + " is not what the raw metrics give");
   };

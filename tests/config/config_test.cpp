@@ -167,7 +167,7 @@ TEST(Config, CrossChecks) {
       refusal(around("\"schedule\": {\"min_learning_rate\": 0.1}")),
       "dir/x.json:2:35: schedule.min_learning_rate is 0.1, expected at most optimizer.learning_rate, 0.001");
   EXPECT_HAS(refusal(around("\"schedule\": {\"warmup_steps\": 1001}")),
-             "schedule.warmup_steps is 1001, expected at most schedule.decay_steps, 1000 (training.steps)");
+             "schedule.warmup_steps is 1001, expected at most schedule.decay_steps, 1000 (training.steps); lower it, too");
   EXPECT_HAS(refusal(kSmall, {"evaluation.window=64", "evaluation.stride=65"}),
              "--set evaluation.stride=65: evaluation.stride is 65, expected at most evaluation.window, 64");
   EXPECT_HAS(refusal(kSmall, {"data.validation_fraction=0.5", "data.test_fraction=0.5"}),
