@@ -60,10 +60,9 @@ std::string joined(const std::vector<std::string>& words, const std::string& non
 JsonValue tensors_json(const std::vector<Row>& rows) {
   JsonValue list = JsonValue::array();
   for (const Row& row : rows) {
-    JsonValue shape = JsonValue::array(), entry = JsonValue::object();
-    for (const int64_t n : row.parameter->value.shape()) shape.push(JsonValue(n));
+    JsonValue entry = JsonValue::object();
     entry.set("name", row.parameter->name);
-    entry.set("shape", std::move(shape));
+    entry.set("shape", JsonValue::array(row.parameter->value.shape()));
     entry.set("norm", row.norm);
     entry.set("rms", row.rms);
     entry.set("decay", row.parameter->decay);

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 
 #include "framework/cli/terminal.h"
 #include "framework/core/error.h"
@@ -70,6 +71,12 @@ std::string duration(double seconds) {
 
 std::string decimals(double x, int digits) { return formatted("%.*f", digits, x); }
 std::string significant(double x, int digits) { return formatted("%.*g", digits, x); }
+
+void make_out_folder(const std::string& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) throw Error("--out " + folder + ": no folder can be made there: " + error.message());
+}
 
 std::string shell_quoted(const std::string& word) {
   const char* plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./=:,+@%";

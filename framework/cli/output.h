@@ -20,6 +20,7 @@ std::string with_commas(int64_t n);                 // 1,003,854
 std::string duration(double seconds);               // 0.4s, 59s, 2m03s, 1h02m, 3d04h
 std::string decimals(double x, int digits);         // fixed
 std::string significant(double x, int digits);      // as %g
+void make_out_folder(const std::string& folder);    // that of --out, with those above it; an Error where it can't be made
 std::string shell_quoted(const std::string& word);  // as a shell reads it back
 
 // Names on the left, values on the right, as many columns as the longest name needs.

@@ -60,14 +60,8 @@ void check_folder(const std::string& folder) {
     throw UsageError("--out " + folder + ": is no folder, expected one, or a name that is free");
 }
 
-void make_folder(const std::string& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) throw Error("--out " + folder + ": no folder can be made there: " + error.message());
-}
-
 void write_files(const std::string& folder, const lab::Probe& probe, const lab::ProbeSubject& subject, const JsonValue& result) {
-  make_folder(folder);
+  make_out_folder(folder);
   write_durably(folder + "/" + kJsonFile, dump(result) + "\n");
   lab::write_probe_file(folder + "/" + kDataFile, probe, subject);
   lab::write_probe_page(folder + "/" + kPageFile, probe, subject);
@@ -167,7 +161,7 @@ int check_widths(const ProbeOptions& options, const ModelFactory& factory) {
   if (options.json) print_json(result);
   else print_text(coordinates, source);
   if (!options.out.empty()) {
-    make_folder(options.out);
+    make_out_folder(options.out);
     write_durably(options.out + "/" + kCoordinatesFile, dump(result) + "\n");
     lab::write_coordinate_page(options.out + "/" + kPageFile, coordinates, coordinate_facts(source), command_line(options));
     note(options.out + ": " + kPageFile + ", " + kCoordinatesFile);
@@ -182,7 +176,7 @@ int probe_command(const ProbeOptions& options, const ModelFactory& factory) {
   if (!options.out.empty()) check_folder(options.out);
   if (options.curse_of_memory) {
     if (!options.paths.empty()) throw UsageError("--curse-of-memory looks at a recurrence alone, not at " + options.paths[0] + "; leave one of them out");
-    if (!options.out.empty()) make_folder(options.out);
+    if (!options.out.empty()) make_out_folder(options.out);
     return probe_curse_of_memory(options.out, options.json);
   }
   if (options.paths.empty()) throw UsageError("nothing to probe was given, expected RUN, CHECKPOINT or CONFIG; see adder probe --help");

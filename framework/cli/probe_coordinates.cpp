@@ -10,12 +10,6 @@
 namespace adder {
 namespace {
 
-JsonValue numbers(const std::vector<double>& values) {
-  JsonValue list = JsonValue::array();
-  for (const double v : values) list.push(JsonValue(v));
-  return list;
-}
-
 JsonValue to_json(const lab::CoordinateFit& fit) {
   JsonValue entry = JsonValue::object(), sizes = JsonValue::array();
   entry.set("place", fit.place);
@@ -26,7 +20,7 @@ JsonValue to_json(const lab::CoordinateFit& fit) {
   entry.set("high", fit.high);
   entry.set("judged", fit.judged);
   entry.set("within", fit.within());
-  for (const auto& of_width : fit.sizes) sizes.push(numbers(of_width));
+  for (const auto& of_width : fit.sizes) sizes.push(JsonValue::array(of_width));
   entry.set("sizes", std::move(sizes));
   return entry;
 }
@@ -66,11 +60,10 @@ std::vector<std::pair<std::string, std::string>> coordinate_facts(const ProbeSou
 }
 
 JsonValue to_json(const lab::Coordinates& coordinates, const ProbeSource& source, const std::string& command) {
-  JsonValue result = JsonValue::object(), widths = JsonValue::array(), fits = JsonValue::array();
+  JsonValue result = JsonValue::object(), fits = JsonValue::array();
   for (const auto& [name, value] : coordinate_facts(source)) result.set(name, value);
   result.set("command", command);
-  for (const int64_t width : coordinates.options.widths) widths.push(JsonValue(width));
-  result.set("widths", std::move(widths));
+  result.set("widths", JsonValue::array(coordinates.options.widths));
   result.set("seeds", coordinates.options.seeds);
   result.set("steps", coordinates.options.steps);
   result.set("bound", lab::kSlopeBound);

@@ -16,8 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 
 JsonValue to_json(const lab::HealthSeries& series, const std::vector<lab::SeriesFinding>& found) {
-  JsonValue result = JsonValue::object(), steps = JsonValue::array(), findings = JsonValue::array();
-  for (const int64_t step : series.steps) steps.push(JsonValue(step));
+  JsonValue result = JsonValue::object(), findings = JsonValue::array();
   for (const lab::SeriesFinding& f : found) {
     JsonValue entry = JsonValue::object();
     entry.set("what", f.finding.what);
@@ -27,7 +26,7 @@ JsonValue to_json(const lab::HealthSeries& series, const std::vector<lab::Series
     entry.set("steps", f.steps);
     findings.push(std::move(entry));
   }
-  result.set("steps", std::move(steps));
+  result.set("steps", JsonValue::array(series.steps));
   result.set("findings", std::move(findings));
   if (const double scale = series.noise_scale(); !std::isnan(scale)) result.set("noise_scale", scale);
   return result;
@@ -54,9 +53,7 @@ int probe_health(const std::string& path, const std::string& out, bool json) {
   if (json) print_json(to_json(series, found));
   else print_text(series, found);
   if (out.empty()) return kOk;
-  std::error_code error;
-  fs::create_directories(out, error);
-  if (error) throw Error("--out " + out + ": no folder can be made there: " + error.message());
+  make_out_folder(out);
   lab::write_health_file(out + "/health.h5", series);
   lab::write_health_page(out + "/report.html", series, path, "adder probe " + shell_quoted(path) + " --health --out " + shell_quoted(out));
   note(out + ": report.html, health.h5");

@@ -8,12 +8,6 @@
 namespace adder {
 namespace {
 
-JsonValue numbers(const std::vector<double>& values) {
-  JsonValue list = JsonValue::array();
-  for (const double v : values) list.push(JsonValue(v));
-  return list;
-}
-
 std::vector<double> mean_of(const Tensor& all, int64_t index) {
   return lab::mean_profile(lab::some_rows(all, index, 1).reshape({all.dim(1), all.dim(2)}));
 }
@@ -23,7 +17,7 @@ JsonValue profiles_json(const std::vector<std::string>& names, const Tensor& all
   JsonValue result = JsonValue::object();
   for (size_t i = 0; i < names.size(); ++i) {
     const std::vector<double> mean = mean_of(all, int64_t(i));
-    result.set(names[i], numbers({mean.begin() + long(first), mean.end()}));
+    result.set(names[i], JsonValue::array(std::vector<double>{mean.begin() + long(first), mean.end()}));
   }
   return result;
 }
@@ -45,8 +39,8 @@ JsonValue spectrum_json(const lab::Spectrum& s) {
   result.set("method", s.method);
   result.set("size", s.lyapunov.size);
   result.set("steps", s.lyapunov.steps);
-  result.set("exponents", numbers(s.lyapunov.exponents));
-  result.set("errors", numbers(s.lyapunov.errors));
+  result.set("exponents", JsonValue::array(s.lyapunov.exponents));
+  result.set("errors", JsonValue::array(s.lyapunov.errors));
   result.set("kaplan_yorke", s.lyapunov.kaplan_yorke());
   return result;
 }
@@ -56,7 +50,7 @@ JsonValue total_json(const lab::TotalAdjoint& total) {
   const int64_t length = total.norms.dim(1);
   for (size_t p = 0; p < total.places.size(); ++p) {
     const double* row = total.norms.data<double>() + int64_t(p) * length;
-    result.set(total.places[p], numbers({row, row + length}));
+    result.set(total.places[p], JsonValue::array(std::vector<double>{row, row + length}));
   }
   return result;
 }

@@ -84,11 +84,8 @@ JsonValue to_json(const lab::StepProbe& p, const lab::ProbeSubject& subject) {
     line.push(std::move(entry));
   }
   result.set("line", std::move(line));
-  for (const auto& [name, histogram] : {std::pair{"gradients", &p.gradients}, {"parameters", &p.parameters}}) {
-    JsonValue packed = JsonValue::array();
-    for (const int64_t n : histogram->packed()) packed.push(JsonValue(n));
-    result.set(name, std::move(packed));
-  }
+  for (const auto& [name, histogram] : {std::pair{"gradients", &p.gradients}, {"parameters", &p.parameters}})
+    result.set(name, JsonValue::array(histogram->packed()));
   for (const auto& cost : p.costs) {
     JsonValue entry = JsonValue::object();
     entry.set("measure", cost.measure);
@@ -118,9 +115,7 @@ void print_text(const lab::StepProbe& p, const lab::ProbeSubject& subject) {
 }
 
 void write_files(const std::string& folder, const lab::StepProbe& probe, const lab::ProbeSubject& subject, const JsonValue& result) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) throw Error("--out " + folder + ": no folder can be made there: " + error.message());
+  make_out_folder(folder);
   write_durably(folder + "/step.json", dump(result) + "\n");
   lab::write_step_page(folder + "/report.html", probe, subject);
   note(folder + ": report.html, step.json");

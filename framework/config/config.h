@@ -69,6 +69,7 @@ struct TrainingConfig : Options {
   double clip_norm = 1, z_loss = 0;
   std::string state = "reset";
   FlossingConfig flossing;
+  int64_t tokens_a_step() const { return batch_size * context_length * accumulate; }
   void fields(Fields& f) override;
 };
 

@@ -146,4 +146,10 @@ std::string read_config_text(const std::string& path) {
   return text;
 }
 
+double number_of(const JsonValue& v) {
+  if (v.is(JsonValue::Kind::integer)) return double(v.integer);
+  if (v.is(JsonValue::Kind::number)) return v.number;
+  return v.string == "inf" ? INFINITY : v.string == "-inf" ? -INFINITY : NAN;
+}
+
 }  // namespace adder

@@ -36,6 +36,12 @@ struct JsonValue {
   JsonValue(const char* v) : kind(Kind::string), string(v) {}
   JsonValue(std::string v) : kind(Kind::string), string(std::move(v)) {}
   static JsonValue array() { return of(Kind::array); }
+  template <class T>
+  static JsonValue array(const std::vector<T>& values) {
+    JsonValue list = array();
+    for (const T& v : values) list.push(v);
+    return list;
+  }
   static JsonValue object() { return of(Kind::object); }
 
   bool is(Kind k) const { return kind == k; }
@@ -63,5 +69,7 @@ std::string read_config_text(const std::string& path);
 // JSON text; numbers read back to the same bits, integers stay integers. `indent` < 0 writes one line; lists
 // of scalars stay on one line. A number that is not finite is written as a string ("nan", "inf", "-inf").
 std::string dump(const JsonValue& value, int indent = 2);
+// A number that dump() wrote; NaN for "nan" and for whatever is no number.
+double number_of(const JsonValue& value);
 
 }  // namespace adder

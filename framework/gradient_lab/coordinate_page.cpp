@@ -1,20 +1,14 @@
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
 #include "framework/gradient_lab/coordinates.h"
+#include "framework/gradient_lab/magnitude.h"
 #include "framework/report/page.h"
 
 namespace adder::lab {
 namespace {
 
 using report::Tone;
-
-std::string rounded(double x) {
-  char text[40];
-  std::snprintf(text, sizeof text, "%.2g", x);
-  return text;
-}
 
 std::string after(int64_t steps) {
   return steps == 0 ? "at the start" : "after " + std::to_string(steps) + (steps == 1 ? " step" : " steps");
@@ -50,8 +44,8 @@ std::vector<report::LineChart> charts(const Coordinates& c) {
 report::Table fit_table(const Coordinates& c) {
   report::Table table{{"place", "of", "after steps", "slope", "95 % interval", "verdict"}, {}, 2};
   for (const CoordinateFit& fit : c.fits)
-    table.rows.push_back({fit.place, fit.change ? "change" : "size", std::to_string(fit.step), rounded(fit.slope),
-                          "[" + rounded(fit.low) + ", " + rounded(fit.high) + "]",
+    table.rows.push_back({fit.place, fit.change ? "change" : "size", std::to_string(fit.step), rounded(fit.slope, 2),
+                          "[" + rounded(fit.low, 2) + ", " + rounded(fit.high, 2) + "]",
                           !fit.judged ? "not judged" : fit.within() ? "pass" : "fail"});
   return table;
 }
@@ -65,13 +59,13 @@ report::Palette palette_of(const Coordinates& c) {
 }  // namespace
 
 std::string shown(const CoordinateFit& fit) {
-  return (fit.change ? "the change of " : "") + fit.place + " " + after(fit.step) + " goes as width^" + rounded(fit.slope) + " [" +
-         rounded(fit.low) + ", " + rounded(fit.high) + "]";
+  return (fit.change ? "the change of " : "") + fit.place + " " + after(fit.step) + " goes as width^" + rounded(fit.slope, 2) + " [" +
+         rounded(fit.low, 2) + ", " + rounded(fit.high, 2) + "]";
 }
 
 std::string headline(const Coordinates& c) {
   return std::string(c.passed() ? "pass" : "fail") + ": " + shown(c.worst()) + (c.passed() ? ", the farthest from 0" : "") +
-         "; the bound is " + rounded(kSlopeBound);
+         "; the bound is " + rounded(kSlopeBound, 2);
 }
 
 void write_coordinate_page(const std::string& path, const Coordinates& c,

@@ -8,6 +8,7 @@
 #include <numeric>
 #include <tuple>
 
+#include "framework/gradient_lab/flat.h"
 #include "framework/gradient_lab/spread.h"
 #include "framework/training/trainer.h"
 
@@ -31,19 +32,14 @@ struct Activation {
   std::vector<double> values;
 };
 
-std::vector<double> numbers(const Tensor& x) {
-  const Tensor wide = x.clone().to(DType::f64);
-  return {wide.data<double>(), wide.data<double>() + wide.size()};
-}
-
 // What stands on the residual stream, and the logits.
 std::vector<Activation> activations(Model& model, const Batch& batch) {
   std::vector<Activation> list;
   Pass pass;
   State state;
   const Var logits = model.forward(pass, {batch.ids, batch.resets}, state,
-                                   [&](const std::string& name, Var& x) { list.push_back({name, numbers(x.value())}); });
-  list.push_back({"logits", numbers(logits.value())});
+                                   [&](const std::string& name, Var& x) { list.push_back({name, flat(x.value())}); });
+  list.push_back({"logits", flat(logits.value())});
   return list;
 }
 

@@ -1,7 +1,6 @@
 // What a probe found, in words.
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <limits>
 
 #include "framework/gradient_lab/magnitude.h"
@@ -11,12 +10,6 @@ namespace adder::lab {
 namespace {
 
 constexpr double kNothing = -std::numeric_limits<double>::infinity();
-
-std::string rounded(double x) {
-  char text[40];
-  std::snprintf(text, sizeof text, "%.3g", x);
-  return text;
-}
 
 std::string at_least_one(double tokens) { return tokens < 1 ? "less than a token" : rounded(tokens) + " tokens"; }
 

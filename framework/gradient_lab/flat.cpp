@@ -4,13 +4,14 @@
 #include <cmath>
 
 #include "framework/core/error.h"
+#include "framework/ops/matrix.h"
 
 namespace adder::lab {
 namespace {
 
-void append(Flat& flat, const Tensor& t) {
-  const Tensor wide = t.to(DType::f64), dense = wide.contiguous() ? wide : wide.clone();
-  flat.insert(flat.end(), dense.data<double>(), dense.data<double>() + dense.size());
+void append(Flat& all, const Tensor& t) {
+  const Flat values = flat(t);
+  all.insert(all.end(), values.begin(), values.end());
 }
 
 void require_same(const Flat& a, const Flat& b) {
@@ -19,6 +20,11 @@ void require_same(const Flat& a, const Flat& b) {
 }
 
 }  // namespace
+
+Flat flat(const Tensor& x) {
+  const Tensor whole = ops::dense(x.to(DType::f64));
+  return {whole.data<double>(), whole.data<double>() + whole.size()};
+}
 
 Flat flat_values(const ParameterList& parameters) {
   Flat flat;

@@ -8,6 +8,7 @@ namespace adder::lab {
 
 using Flat = std::vector<double>;
 
+Flat flat(const Tensor& x);
 Flat flat_values(const ParameterList& parameters);
 Flat flat_gradients(const ParameterList& parameters);  // 0 where a parameter has none
 void put_values(const ParameterList& parameters, const Flat& values);

@@ -1,20 +1,14 @@
 #include "framework/gradient_lab/health_findings.h"
+#include "framework/gradient_lab/magnitude.h"
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <map>
 
 namespace adder::lab {
 namespace {
 
 constexpr int64_t kFirstSteps = 10;  // Adam's first updates are as large as the rate in every element
-
-std::string rounded(double x) {
-  char text[40];
-  std::snprintf(text, sizeof text, "%.3g", x);
-  return text;
-}
 
 class Reader {
  public:

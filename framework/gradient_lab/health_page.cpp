@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <limits>
 
 #include "framework/gradient_lab/health_series.h"
+#include "framework/gradient_lab/magnitude.h"
 #include "framework/report/page.h"
 
 namespace adder::lab {
@@ -23,12 +23,6 @@ constexpr Kind kKinds[] = {
     {"time_step", "Time steps", "delta", "Long time steps take a token in, short ones pass it by."},
     {"time_constant", "Time constants", "tokens", "How long a state remembers: one above the context never forgets, one below 1 never remembers."},
     {"gate", "Gates", "odds g / (1 - g)", "1 is half open, 19 is 0.95, 0.053 is 0.05: bands far off on either side are gates that learn no more."}};
-
-std::string rounded(double x) {
-  char text[40];
-  std::snprintf(text, sizeof text, "%.3g", x);
-  return text;
-}
 
 // Evenly spread, the first and the last among them.
 std::vector<size_t> spread_indices(size_t count, size_t most) {

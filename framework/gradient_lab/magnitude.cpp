@@ -50,4 +50,10 @@ std::string shown_power(double log10) {
   return text;
 }
 
+std::string rounded(double x, int digits) {
+  char text[40];
+  std::snprintf(text, sizeof text, "%.*g", digits, x);
+  return text;
+}
+
 }  // namespace adder::lab

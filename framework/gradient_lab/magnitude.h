@@ -16,5 +16,7 @@ double log10_mean(const std::vector<double>& logs);
 
 // "0.012", "9.3e-302", "0": the number whose logarithm it is, two significant digits.
 std::string shown_power(double log10);
+// A number in so many significant digits: "0.0123", "1.2e-07".
+std::string rounded(double x, int digits = 3);
 
 }  // namespace adder::lab

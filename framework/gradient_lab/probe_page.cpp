@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
 #include "framework/gradient_lab/magnitude.h"
 #include "framework/gradient_lab/probe_report.h"
@@ -13,12 +12,6 @@ using report::Tone;
 
 constexpr char kEmbeddings[] = "input embeddings";
 constexpr double kFigureRatio = 1.03;  // between two lags that are drawn
-
-std::string rounded(double x) {
-  char text[40];
-  std::snprintf(text, sizeof text, "%.3g", x);
-  return text;
-}
 
 Tensor profiles_of(const Tensor& all, int64_t index) {
   return some_rows(all, index, 1).reshape({all.dim(1), all.dim(2)});

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "framework/gradient_lab/gradient_noise.h"
+#include "framework/ops/matrix.h"
 #include "framework/training/clip.h"
 #include "kernels/parallel.h"
 
@@ -33,12 +34,10 @@ HeadsByBlock heads_of(const Config& config) {
   return heads;
 }
 
-Tensor dense(const Tensor& x) { return x.contiguous() ? x : x.clone(); }
-
 // All elements of a tensor, or of a large one every so many, evenly spread; the stride is odd, so that it meets all columns.
 std::vector<double> sample_of(const Tensor& x) {
   const int64_t stride = (x.size() / kSampled) | 1;
-  const Tensor whole = dense(x);
+  const Tensor whole = ops::dense(x);
   std::vector<double> values;
   values.reserve(size_t(x.size() / stride + 1));
   by_dtype(whole.dtype(), [&](auto zero) {
@@ -62,7 +61,7 @@ double norm(const std::vector<double>& a) {
 
 // |x - y|^2, summed block by block.
 double square_of_difference(const Tensor& x, const Tensor& y) {
-  const Tensor a = dense(x), b = dense(y);
+  const Tensor a = ops::dense(x), b = ops::dense(y);
   std::vector<double> parts(static_cast<size_t>((a.size() + kBlock - 1) / kBlock));
   by_dtype(a.dtype(), [&](auto zero) {
     const auto *left = a.data<decltype(zero)>(), *right = b.data<decltype(zero)>();
@@ -77,7 +76,7 @@ double square_of_difference(const Tensor& x, const Tensor& y) {
 
 // The largest |x|.
 double largest(const Tensor& x) {
-  const Tensor whole = dense(x);
+  const Tensor whole = ops::dense(x);
   std::vector<double> parts(static_cast<size_t>((whole.size() + kBlock - 1) / kBlock));
   by_dtype(whole.dtype(), [&](auto zero) {
     const auto* at = whole.data<decltype(zero)>();
@@ -103,7 +102,7 @@ void count(Histogram& histogram, const std::vector<Tensor>& tensors) {
   for (const Tensor& t : tensors) size += t.size();
   const int64_t stride = (size / kCounted) | 1;
   for (const Tensor& t : tensors) {
-    const Tensor whole = dense(t);
+    const Tensor whole = ops::dense(t);
     by_dtype(whole.dtype(), [&](auto zero) {
       const auto* x = whole.data<decltype(zero)>();
       for (; at < whole.size(); at += stride) histogram.add(double(x[at]));
@@ -148,12 +147,15 @@ void StepHealth::on_gradients(const StepView& view) {
   times_ = noise_times_;
   told_ = {{"health/clip_scale", view.clip_scale}, {"health/clip_fraction", view.clip_fraction}, {"health/spike", view.spike}};
   before_.clear();
+  double square = 0;
   {
     const Stopwatch watch(times_, "gradient_norms");
-    for (size_t i = 0; i < view.parameters.size(); ++i)
-      told_.emplace_back("health/grad_norm/" + view.parameters[i].name, norm_of(view.parameters[i].grad));
+    for (size_t i = 0; i < view.parameters.size(); ++i) {
+      const double norm = norm_of(view.parameters[i].grad);
+      told_.emplace_back("health/grad_norm/" + view.parameters[i].name, norm), square += std::pow(norm, 2);
+    }
   }
-  tell_noise(view);
+  tell_noise(square);
   tell_histograms(view);
   const Stopwatch watch(times_, "updates");
   for (size_t i = 0; i < view.parameters.size(); ++i) {
@@ -191,10 +193,9 @@ void StepHealth::tell_moments(const StepView& view) {
                            share_below(tensors[i], 1 - std::pow(beta2_, double(view.step)), eps_));
 }
 
-void StepHealth::tell_noise(const StepView& view) {
+void StepHealth::tell_noise(double whole) {
   if (micro_squares_.empty()) return;
-  double whole = 0, part = 0;
-  for (size_t i = 0; i < view.parameters.size(); ++i) whole += std::pow(norm_of(view.parameters[i].grad), 2);
+  double part = 0;
   const int64_t parts = int64_t(micro_squares_.size());
   for (const double square : micro_squares_) part += square / double(parts);
   const GradientNoise noise = gradient_noise(batch_size_, part, batch_size_ * parts, whole);

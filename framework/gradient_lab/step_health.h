@@ -41,7 +41,7 @@ class StepHealth : public StepWatcher {
   void tell_updates(const StepView& view);
   void tell_moments(const StepView& view);
   void tell_histograms(const StepView& view);
-  void tell_noise(const StepView& view);
+  void tell_noise(double whole);  // |G|^2 of the whole gradient
 
   int64_t every_, last_;
   int64_t batch_size_;

@@ -1,17 +1,11 @@
 // What each number of a step says, in one sentence.
 #include <cmath>
-#include <cstdio>
 
 #include "framework/gradient_lab/step_probe.h"
+#include "framework/gradient_lab/magnitude.h"
 
 namespace adder::lab {
 namespace {
-
-std::string rounded(double x) {
-  char text[40];
-  std::snprintf(text, sizeof text, "%.3g", x);
-  return text;
-}
 
 std::string said_of_alpha(const StepProbe& p) {
   if (p.update == 0) return "The step does not move: its learning rate is " + rounded(p.learning_rate) + ".";

@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
 #include "framework/gradient_lab/probe_report.h"
+#include "framework/gradient_lab/magnitude.h"
 #include "framework/gradient_lab/step_probe.h"
 #include "framework/report/page.h"
 
@@ -13,11 +13,7 @@ using report::Tone;
 
 constexpr char kLoss[] = "loss", kFit[] = "fitted parabola", kRows[] = "rows";
 
-std::string rounded(double x) {
-  char text[40];
-  std::snprintf(text, sizeof text, "%.4g", x);
-  return std::isnan(x) ? "none" : text;
-}
+std::string shown(double x) { return std::isnan(x) ? "none" : rounded(x, 4); }
 
 report::LineChart line_chart(const StepProbe& p) {
   report::LineChart chart{"The loss along the step",
@@ -52,7 +48,7 @@ report::Histogram histogram(const std::string& title, const std::string& descrip
 
 report::Table measure_table(const std::vector<StepMeasure>& measures) {
   report::Table table{{"measure", "what it says", "after", "cost", "value"}, {}, 4};
-  for (const StepMeasure& m : measures) table.rows.push_back({m.name, m.meaning, m.source, m.cost, rounded(m.value)});
+  for (const StepMeasure& m : measures) table.rows.push_back({m.name, m.meaning, m.source, m.cost, shown(m.value)});
   return table;
 }
 
@@ -63,7 +59,7 @@ void write_step_page(const std::string& path, const StepProbe& p, const ProbeSub
   const std::vector<StepMeasure> measures = step_measures(p);
   report::Page page(subject.title, "adder probe --step", palette);
   const auto alpha = std::find_if(measures.begin(), measures.end(), [](const StepMeasure& m) { return m.key == "alpha"; });
-  page.verdict(Tone::plain, alpha->meaning, "step length alpha " + rounded(p.alpha),
+  page.verdict(Tone::plain, alpha->meaning, "step length alpha " + shown(p.alpha),
                "One step of one batch of " + std::to_string(p.rows.rows) + " rows: another batch has other figures. In float64, without dropout and z-loss but in the step itself.");
   page.table(measure_table(measures), "Cost: a row is one backward pass of that row alone; a Hessian product is two backward passes of the batch.");
   if (!p.line.empty()) page.figure(draw(line_chart(p), palette));

@@ -109,18 +109,7 @@ void EventFile::write(int64_t step, const Metrics& metrics, const Histograms& hi
   record(event(now(), step, bytes(5, summary)));
 }
 
-void EventFile::record(const std::string& event) {
-  const std::string text = event_record(event);
-  for (size_t done = 0; done < text.size();) {
-    const ssize_t n = ::write(file_.get(), text.data() + done, text.size() - done);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) throw Error("cannot write " + path_ + ": " + errno_text());
-    done += size_t(n);
-  }
-}
-
-void EventFile::sync() {
-  if (::fsync(file_.get()) != 0) throw Error("cannot write " + path_ + ": " + errno_text());
-}
+void EventFile::record(const std::string& event) { append(file_, path_, event_record(event)); }
+void EventFile::sync() { adder::sync(file_, path_); }
 
 }  // namespace adder

@@ -52,7 +52,7 @@ ModelSpeed measure_model(const Config& config, const ModelFactory& factory, int6
   Trainer trainer(config, std::move(model), batches);
   ModelSpeed speed;
   speed.parameters = trainer.model().parameters().count();
-  speed.tokens = t.batch_size * t.context_length * t.accumulate;
+  speed.tokens = t.tokens_a_step();
   trainer.step();
   Profile profile;
   trainer.profile(&profile);

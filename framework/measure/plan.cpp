@@ -105,7 +105,7 @@ Plan rehearse(const Config& config, const ModelFactory& factory, int64_t vocabul
   Plan plan;
   Profile profile;
   rehearse_here(plan, profile, config, factory, vocabulary);
-  plan.tokens = config.training.batch_size * config.training.context_length * config.training.accumulate;
+  plan.tokens = config.training.tokens_a_step();
   plan.step = without_time(profile.total());
   return plan;
 }

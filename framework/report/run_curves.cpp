@@ -13,12 +13,6 @@ namespace {
 
 using Kind = JsonValue::Kind;
 
-double number_of(const JsonValue& v) {
-  if (v.is(Kind::integer)) return double(v.integer);
-  if (v.is(Kind::number)) return v.number;
-  return v.string == "inf" ? INFINITY : v.string == "-inf" ? -INFINITY : NAN;
-}
-
 void take(const JsonValue& line, std::map<std::string, size_t>& places, RunCurves& run) {
   const JsonValue* step = line.find("step");
   if (!step || !step->is(Kind::integer)) throw UnreadableError(line.place.text() + ": expected an object with a \"step\"");

@@ -23,7 +23,8 @@ struct RunCurves {
 // UnreadableError names the file and line that is no object with a "step".
 RunCurves read_curves(const std::string& metrics_path);
 
+constexpr size_t kMostPoints = 400;  // of a curve on a page: more than a screen has columns for it
 // No more than `most` points: of each stretch of steps the least and the largest, so that no spike is lost.
-Curve thinned(const Curve& curve, size_t most);
+Curve thinned(const Curve& curve, size_t most = kMostPoints);
 
 }  // namespace adder::report

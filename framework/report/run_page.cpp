@@ -17,7 +17,6 @@ namespace adder::report {
 namespace {
 
 using Kind = JsonValue::Kind;
-constexpr size_t kMostPoints = 400;  // of a curve: more than a screen has columns for it
 constexpr size_t kMostColumns = 30;  // of a heat map: its table has to fit on paper
 const char kThinned[] = " Of each stretch of steps the least and the largest value are drawn.";
 
@@ -138,7 +137,7 @@ struct Chart {
   void add(const Run& run, const std::string& curve, const std::string& name, bool markers) {
     const Curve* found = run.curves.find(curve);
     if (!found) return;
-    const Curve thin = thinned(*found, kMostPoints);
+    const Curve thin = thinned(*found);
     if (thin.values.size() < found->values.size() && chart.description.find(kThinned) == std::string::npos) chart.description += kThinned;
     Series line{name, thin.steps, thin.values};
     line.markers = markers || thin.values.size() < 2;

@@ -13,8 +13,6 @@
 namespace adder::report {
 namespace {
 
-constexpr size_t kMostPoints = 400;  // of a curve: more than a screen has columns for it
-
 struct Named {
   std::string name;  // of the run's folder
   RunCurves curves;
@@ -56,7 +54,7 @@ LineChart chart_of(const Shared& s, const std::vector<Named>& runs) {
   LineChart chart{s.title, s.description, {"step"}, {s.unit, s.log}, {}};
   for (const Named& run : runs)
     if (const Curve* curve = run.curves.find(s.curve)) {
-      const Curve thin = thinned(*curve, kMostPoints);
+      const Curve thin = thinned(*curve);
       Series line{run.name, thin.steps, thin.values};
       line.markers = thin.values.size() < 10;
       chart.series.push_back(std::move(line));

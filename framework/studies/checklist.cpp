@@ -31,7 +31,7 @@ Item parameters_match(const StudyPlan& plan) {
 Item tokens_match(const StudyPlan& plan) {
   const auto budget = [](const Config& c) {
     DataConfig data = c.data;
-    return dump(write_fields(data), -1) + std::to_string(c.training.steps * c.training.batch_size * c.training.context_length * c.training.accumulate);
+    return dump(write_fields(data), -1) + std::to_string(c.training.steps * c.training.tokens_a_step());
   };
   std::string first;
   for (const Arm& arm : plan.arms) {

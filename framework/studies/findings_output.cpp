@@ -4,12 +4,6 @@
 namespace adder::studies {
 namespace {
 
-JsonValue numbers(const std::vector<double>& values) {
-  JsonValue list = JsonValue::array();
-  for (const double v : values) list.push(v);
-  return list;
-}
-
 JsonValue claim_json(const ClaimConfig& c, const Verdict& v) {
   JsonValue j = JsonValue::object();
   j.set("id", c.id), j.set("statement", c.statement), j.set("test", c.text()), j.set("verdict", name(v.answer));
@@ -18,7 +12,7 @@ JsonValue claim_json(const ClaimConfig& c, const Verdict& v) {
   if (v.never) j.set("never", v.never);
   if (!v.why.empty()) j.set("why", v.why);
   if (v.needed) j.set("would_decide", v.needed);
-  j.set("each", numbers(v.each));
+  j.set("each", JsonValue::array(v.each));
   return j;
 }
 
@@ -46,8 +40,8 @@ JsonValue to_json(const StudyPlan& plan, const Findings& o) {
       const Summary summary = summary_of(s->second, o.reading_of.at(value));
       JsonValue a = JsonValue::object();
       a.set(o.reading_of.at(value).waiting ? "median" : "mean", summary.mean), a.set("low", summary.low), a.set("high", summary.high), a.set("n", int64_t(s->second.values.size()));
-      a.set("deviation", statistics::deviation(s->second.values)), a.set("failed", s->second.failed), a.set("each", numbers(s->second.values));
-      if (!s->second.at_least.empty()) a.set("never_but_at_least", numbers(s->second.at_least));
+      a.set("deviation", statistics::deviation(s->second.values)), a.set("failed", s->second.failed), a.set("each", JsonValue::array(s->second.values));
+      if (!s->second.at_least.empty()) a.set("never_but_at_least", JsonValue::array(s->second.at_least));
       by_arm.set(arm.name, std::move(a));
     }
     values.set(value, std::move(by_arm));
@@ -66,7 +60,7 @@ JsonValue to_json(const StudyPlan& plan, const Findings& o) {
       JsonValue list = JsonValue::array();
       for (const auto& [value, sample] : values) {
         JsonValue trial = JsonValue::object();
-        trial.set("value", value), trial.set("validation_loss", numbers(sample.values)), trial.set("failed", sample.failed);
+        trial.set("value", value), trial.set("validation_loss", JsonValue::array(sample.values)), trial.set("failed", sample.failed);
         list.push(std::move(trial));
       }
       sweep.set(arm, std::move(list));
@@ -76,7 +70,7 @@ JsonValue to_json(const StudyPlan& plan, const Findings& o) {
   if (!o.fits.empty()) j.set("fits", fits_json(plan, o.fits));
   JsonValue failures = JsonValue::array(), text = JsonValue::object();
   for (const std::string& f : o.failures) failures.push(f);
-  for (const auto& [pair, i] : o.text_intervals) text.set(pair, numbers({i.low, i.high}));
+  for (const auto& [pair, i] : o.text_intervals) text.set(pair, JsonValue::array(std::vector<double>{i.low, i.high}));
   j.set("failures", std::move(failures)), j.set("text_bootstrap", std::move(text));
   return j;
 }

@@ -23,7 +23,7 @@ bool takes(const FitConfig& fit, const Arm& arm) {
 
 ScalingPoint sizes_of(const Arm& arm) {
   const TrainingConfig& t = arm.config.training;
-  return {double(arm.parameters), double(t.steps * t.batch_size * t.context_length * t.accumulate), 0};
+  return {double(arm.parameters), double(t.steps * t.tokens_a_step()), 0};
 }
 
 // NaN where the arms have not one and the same.

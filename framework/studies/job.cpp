@@ -47,7 +47,7 @@ void settle(Job& job, const StudyConfig& study, const std::vector<Arm>& arms, co
   const Config config = config_of(job, study, arms, around.factory);
   job.folder = hash_of(deciding(config) + around.data_hash(config));
   const TrainingConfig& t = config.training;
-  job.weight = 0.1 + 6 * double(t.steps * t.batch_size * t.context_length * t.accumulate) * double(arms[job.arms[0]].parameters) / 2e10;
+  job.weight = 0.1 + 6 * double(t.steps * t.tokens_a_step()) * double(arms[job.arms[0]].parameters) / 2e10;
 }
 
 void add_runs(const StudyConfig& study, const std::vector<Arm>& arms, const Surroundings& around, std::vector<Job>& jobs) {
@@ -164,11 +164,7 @@ void write_result(const Job& job, const std::string& runs, JsonValue result) {
 void write_rereading(const Job& job, const Rereading& reading, const std::string& runs, const Reread& found) {
   JsonValue j = JsonValue::object(), values = JsonValue::object(), windows = JsonValue::object();
   for (const auto& [name, value] : found.values) values.set(name, value);
-  for (const auto& [name, list] : found.windows) {
-    JsonValue numbers = JsonValue::array();
-    for (const double x : list) numbers.push(x);
-    windows.set(name, std::move(numbers));
-  }
+  for (const auto& [name, list] : found.windows) windows.set(name, JsonValue::array(list));
   j.set("job", job.name), j.set("hash", job.folder), j.set("values", std::move(values)), j.set("windows", std::move(windows));
   write_durably(path_of(reading, job, runs), dump(j) + "\n");
 }

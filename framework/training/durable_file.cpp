@@ -68,6 +68,19 @@ void read_at(const Descriptor& file, const std::string& path, uint64_t offset, v
   }
 }
 
+void append(const Descriptor& file, const std::string& path, const std::string& text) {
+  for (size_t done = 0; done < text.size();) {
+    const ssize_t n = ::write(file.get(), text.data() + done, text.size() - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) throw Error("cannot write " + path + ": " + errno_text());
+    done += size_t(n);
+  }
+}
+
+void sync(const Descriptor& file, const std::string& path) {
+  if (::fsync(file.get()) != 0) throw Error("cannot write " + path + ": " + errno_text());
+}
+
 std::string read_text_file(const std::string& path, uint64_t limit) {
   const Descriptor file = open_for_reading(path);
   const uint64_t size = file_size(file, path);

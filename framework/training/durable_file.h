@@ -35,6 +35,10 @@ void read_at(const Descriptor& file, const std::string& path, uint64_t offset, v
 // A whole file of at most `limit` bytes. UnreadableError.
 std::string read_text_file(const std::string& path, uint64_t limit = uint64_t{1} << 40);
 
+// All of it at the end of what was written, and onto the disk. `path` is for the message: an Error, "cannot write <path>: <why>".
+void append(const Descriptor& file, const std::string& path, const std::string& text);
+void sync(const Descriptor& file, const std::string& path);
+
 // The file under its temporary name. Errors name the final path and the system's reason. Without commit() the
 // temporary file is removed again.
 class DurableFile {

@@ -32,18 +32,9 @@ MetricsWriter::MetricsWriter(const std::string& path)
 }
 
 void MetricsWriter::write(int64_t step, const Metrics& metrics, const Histograms& histograms) {
-  const std::string line = metrics_line(step, metrics, histograms);
-  size_t done = 0;
-  while (done < line.size()) {
-    const ssize_t n = ::write(file_.get(), line.data() + done, line.size() - done);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) throw Error("cannot write " + path_ + ": " + errno_text());
-    done += size_t(n);
-  }
+  append(file_, path_, metrics_line(step, metrics, histograms));
 }
 
-void MetricsWriter::sync() {
-  if (::fsync(file_.get()) != 0) throw Error("cannot write " + path_ + ": " + errno_text());
-}
+void MetricsWriter::sync() { adder::sync(file_, path_); }
 
 }  // namespace adder

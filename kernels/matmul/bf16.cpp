@@ -152,16 +152,12 @@ Packed pack_a_columns(const MatMul<float>& p, int64_t first, int64_t last, int64
 // Rows of A for the matrix unit, filled up to whole tiles of pairs. A row is a cache line longer than it need be: rows a power of
 // two apart would evict each other.
 int64_t tile_row(int64_t depth) { return pairs_of(Form::tile, depth) + bf16_tile::kPairs; }
-void fill_up(int64_t rows, int64_t depth, float* out) {
-  const int64_t first = even(depth) / 2, last = pairs_of(Form::tile, depth), row = tile_row(depth);
-  for (int64_t i = 0; i < rows && first < last; ++i) std::fill(out + i * row + first, out + i * row + last, 0.0f);
-}
 void pack_a_tiles(const MatMul<float>& p, int64_t first, int64_t last, int64_t k, int64_t depth, float* out) {
   const int64_t row = tile_row(depth), pairs = even(depth) / 2, rows = last - first;
   const float* a = p.a + first * p.a_row + k * p.a_col;
   if (p.a_col == 1) {
-    for (int64_t i = 0; i < rows; ++i) pair_up(Form::tile, a + i * p.a_row, depth, out + i * row);
-    return fill_up(rows, depth, out);
+    for (int64_t i = 0; i < rows; ++i) pair_up(Form::tile, a + i * p.a_row, depth, out + i * row);  // fills up, too
+    return;
   }
   constexpr int64_t kStrip = 4 * kLane;  // rows that turn together
   float* lines = scratch<float>(size_t(kStrip * pairs), 2);
@@ -170,7 +166,7 @@ void pack_a_tiles(const MatMul<float>& p, int64_t first, int64_t last, int64_t k
     pack_rows(Form::tile, a + i, p.a_col, depth, some, lines, kStrip);
     transpose(lines, kStrip, pairs, some, out + i * row, row);
   }
-  fill_up(rows, depth, out);
+  for (int64_t i = 0; i < rows; ++i) std::fill(out + i * row + pairs, out + i * row + pairs_of(Form::tile, depth), 0.0f);
 }
 
 // ---- the portable tile ------------------------------------------------------------------------------------------

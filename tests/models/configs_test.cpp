@@ -8,6 +8,7 @@
 #include "framework/data/tasks/task_data.h"
 #include "framework/training/trainer.h"
 #include "tests/models/model_support.h"
+#include "tests/models/one_batch.h"
 
 namespace adder {
 namespace {
@@ -32,25 +33,13 @@ std::vector<std::string> names(const std::string& below = "") {
   return found;
 }
 
-// The same few tokens at every step: any model can learn them.
-class OneBatch : public BatchSource {
- public:
-  Batch at(int64_t, int64_t) const override {
-    Batch batch;
-    batch.ids = index_input({2, 12}, 1, kVocabulary), batch.labels = index_input({2, 12}, 2, kVocabulary);
-    return batch;
-  }
-  int64_t batch_size() const override { return 2; }
-  int64_t length() const override { return 12; }
-};
-
 class EveryConfig : public testing::TestWithParam<std::string> {};
 
 TEST_P(EveryConfig, Learns) {
   Config config = load(GetParam(), {"schedule.warmup_steps=0", "schedule.name=constant"});
   EXPECT_EQ(config.name, GetParam());
   config.model.d_model = std::min<int64_t>(config.model.d_model, 24);  // as small as a test may be
-  const OneBatch batches;
+  const OneBatch batches(12, kVocabulary);
   Trainer trainer(config, make_model(config.model, kVocabulary, DType::f32), batches);
   const double before = trainer.loss_of(batches.at(0, 0));
   for (int step = 0; step < 4; ++step) trainer.step();
@@ -64,7 +53,7 @@ INSTANTIATE_TEST_SUITE_P(Configs, EveryConfig, testing::ValuesIn(names()),
 
 // One change each to a config above; that it learns there is said.
 TEST(InterventionConfigs, LoadAndStep) {
-  const OneBatch batches;
+  const OneBatch batches(12, kVocabulary);
   for (const std::string& name : names("interventions/")) {
     SCOPED_TRACE(name);
     Config config = load(name, {"schedule.warmup_steps=0"});

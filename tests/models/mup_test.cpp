@@ -6,6 +6,7 @@
 #include "framework/core/error.h"
 #include "framework/training/trainer.h"
 #include "tests/models/model_support.h"
+#include "tests/models/one_batch.h"
 #include "tests/support/check.h"
 
 namespace adder {
@@ -23,19 +24,8 @@ Config config_of(const std::string& architecture, int64_t width, const std::stri
 }
 constexpr char kMup[] = R"(, "parametrisation": "mup", "base_width": 16)";
 
-class OneBatch : public BatchSource {
- public:
-  Batch at(int64_t, int64_t) const override {
-    Batch batch;
-    batch.ids = index_input({2, 7}, 1, kVocabulary), batch.labels = index_input({2, 7}, 2, kVocabulary);
-    return batch;
-  }
-  int64_t batch_size() const override { return 2; }
-  int64_t length() const override { return 7; }
-};
-
 TEST(Mup, AtTheBaseWidthItIsTheStandardParametrisation) {
-  const OneBatch batches;
+  const OneBatch batches(7, kVocabulary);
   for (const std::string& name : kSupported) {
     const Config mup = config_of(name, 16, kMup), standard = config_of(name, 16);
     Trainer one(mup, make_model(mup.model, kVocabulary, DType::f32), batches);

@@ -8,26 +8,11 @@
 
 #include "framework/config/tree.h"
 #include "models/registry.h"
+#include "tests/studies/measure_support.h"
 #include "tests/support/check.h"
 
 namespace adder::studies {
 namespace {
-
-std::shared_ptr<Measure> measure(const std::string& name, const std::string& options) {
-  for (const MeasureKind& kind : measure_kinds()) {
-    if (kind.name != name) continue;
-    const auto made = kind.make();
-    read_fields(parse_json(options, "options"), "", *made, {key_paths(*made), {}});
-    return made;
-  }
-  return nullptr;
-}
-
-double value_of(const Values& values, const std::string& name) {
-  for (const auto& [found, x] : values)
-    if (found == name) return x;
-  return NAN;
-}
 
 Values chain_of(const std::string& model) {
   const Config config = read_config(parse_json(R"({"data": {"train": "x"}, "model": )" + model + "}", "test"), "test", model_registry());

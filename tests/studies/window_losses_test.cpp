@@ -5,6 +5,7 @@
 
 #include "framework/inference/evaluate.h"
 #include "tests/models/model_support.h"
+#include "tests/studies/measure_support.h"
 #include "tests/support/check.h"
 
 namespace adder::studies {
@@ -22,22 +23,6 @@ std::unique_ptr<Model> mamba() {
   auto model = make_model(mamba_config(), kVocabulary, DType::f64);
   shake(*model);
   return model;
-}
-
-std::shared_ptr<Measure> measure(const std::string& name, const std::string& options) {
-  for (const MeasureKind& kind : measure_kinds()) {
-    if (kind.name != name) continue;
-    const auto made = kind.make();
-    read_fields(parse_json(options, "options"), "", *made, {key_paths(*made), {}});
-    return made;
-  }
-  return nullptr;
-}
-
-double value_of(const Reread& r, const std::string& name) {
-  for (const auto& [found, x] : r.values)
-    if (found == name) return x;
-  return NAN;
 }
 
 // 600 tokens a stretch are three pieces of 256 and a rest; evaluate() reads them whole.
@@ -60,10 +45,10 @@ TEST(WindowLosses, ByPositionAsEvaluateSaysIt) {
   const Config config;
   const auto found = measure("positions", R"({"edges": [2, 8, 32]})")->of_trained({config, *model, tokens, kNever});
   const Evaluation all = evaluate(*model, tokens.slice(0, 6 * 32 + 1), {.window = 32, .stride = 32}, nullptr);
-  EXPECT_NEAR(value_of(*found, "loss@2"), mean_of(all.by_position, 0, 2), 1e-12);
-  EXPECT_NEAR(value_of(*found, "loss@8"), mean_of(all.by_position, 2, 6), 1e-12);
-  EXPECT_NEAR(value_of(*found, "loss@32"), mean_of(all.by_position, 8, 24), 1e-12);
-  EXPECT_NEAR(value_of(*found, "gain"), value_of(*found, "loss@2") - value_of(*found, "loss@32"), 1e-12);
+  EXPECT_NEAR(value_of(found->values, "loss@2"), mean_of(all.by_position, 0, 2), 1e-12);
+  EXPECT_NEAR(value_of(found->values, "loss@8"), mean_of(all.by_position, 2, 6), 1e-12);
+  EXPECT_NEAR(value_of(found->values, "loss@32"), mean_of(all.by_position, 8, 24), 1e-12);
+  EXPECT_NEAR(value_of(found->values, "gain"), value_of(found->values, "loss@2") - value_of(found->values, "loss@32"), 1e-12);
   EXPECT_EQ(found->windows.at("loss@8").size(), 6u) << "one number a stretch";
 }
 
@@ -73,9 +58,9 @@ TEST(WindowLosses, EveryLengthScoresTheSameTokens) {
   const Config config;
   const auto found = measure("extrapolation", R"({"lengths": [8, 64]})")->of_trained({config, *model, tokens, kNever});
   const auto loss = [&](int64_t window) { return evaluate(*model, tokens.slice(0, 4 * 64 + 1), {.window = window, .stride = window}, nullptr).loss(); };
-  EXPECT_NEAR(value_of(*found, "loss@8"), loss(8), 1e-12);
-  EXPECT_NEAR(value_of(*found, "loss@64"), loss(64), 1e-12);
-  EXPECT_NEAR(value_of(*found, "rise"), loss(64) - loss(8), 1e-12);
+  EXPECT_NEAR(value_of(found->values, "loss@8"), loss(8), 1e-12);
+  EXPECT_NEAR(value_of(found->values, "loss@64"), loss(64), 1e-12);
+  EXPECT_NEAR(value_of(found->values, "rise"), loss(64) - loss(8), 1e-12);
   EXPECT_EQ(found->windows.at("rise").size(), 4u);
   const auto few = measure("extrapolation", R"({"lengths": [8, 64], "tokens": 128})")->of_trained({config, *model, tokens, kNever});
   EXPECT_EQ(few->windows.at("rise").size(), 2u);

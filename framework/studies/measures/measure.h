@@ -94,8 +94,6 @@ const std::vector<MeasureKind>& measure_kinds();
 // UsageError where the arm's learned positions end before `tokens`; `use`: "decoding is measured at context 128".
 void require_positions(const Config& arm, int64_t tokens, const std::string& where, const std::string& use);
 
-// Of a number as results hold it; "inf", "-inf" and "nan" too.
-double number_of(const JsonValue& value);
 
 // The slope of log y on log x by least squares: the exponent of y ~ x^slope.
 double fitted_exponent(const std::vector<double>& x, const std::vector<double>& y);

@@ -46,12 +46,6 @@ void require_positions(const Config& arm, int64_t tokens, const std::string& whe
     throw UsageError(where + ": model.max_positions is " + std::to_string(arm.model.max_positions) + ", but " + use);
 }
 
-double number_of(const JsonValue& v) {
-  if (v.is(JsonValue::Kind::integer)) return double(v.integer);
-  if (v.is(JsonValue::Kind::number)) return v.number;
-  return v.string == "inf" ? INFINITY : v.string == "-inf" ? -INFINITY : NAN;
-}
-
 double fitted_exponent(const std::vector<double>& x, const std::vector<double>& y) {
   if (std::all_of(y.begin(), y.end(), [&](double v) { return v == y[0]; })) return 0;
   double mean_x = 0, mean_y = 0, xx = 0, xy = 0;

@@ -63,13 +63,12 @@ class Target : public Measure {
     const RandomTokens batches(subject.vocabulary, t.batch_size, t.context_length, config.model.features);
     Trainer trainer(config, subject.model(subject.config.dtype()), batches);
     trainer.step();
-    return {{"pace", median_seconds([&] { trainer.step(); }, seconds_) / double(t.batch_size * t.context_length * t.accumulate)}};
+    return {{"pace", median_seconds([&] { trainer.step(); }, seconds_) / double(t.tokens_a_step())}};
   }
 
  private:
   static Values until(const Ran& run, double steps) {
-    const TrainingConfig& t = run.config.training;
-    const double tokens = steps * double(t.batch_size * t.context_length * t.accumulate);
+    const double tokens = steps * double(run.config.training.tokens_a_step());
     return {{"steps", steps}, {"tokens", tokens}, {"flops", tokens * run.flops}};
   }
   double loss_ = 0, seconds_ = 0.05;
