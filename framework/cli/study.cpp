@@ -90,6 +90,9 @@ int verify_command(const StudyOptions& o, const ModelFactory& factory) {
   return problems.empty() ? kOk : kCheckFailed;
 }
 
+// What comes before the runs.
+std::string first_of(Stage stage) { return stage == Stage::calibrating ? "the calibration" : "the sweep"; }
+
 // Those of its runs that are asked for.
 std::vector<StudyJob> chosen(const StudyOptions& o, const StudySet& set) {
   std::vector<StudyJob> work = work_of(set);
@@ -126,7 +129,7 @@ int study_command(const StudyOptions& o, const ModelFactory& factory) {
   StudySet set = load_set(o.file, o.full, around, o.out);
   if (o.list) {
     print_list(work_of(set), runs_folder(set.folder));
-    if (set.sweeping()) note("the runs that follow from the sweeps are listed when those are done");
+    if (set.stage() != Stage::running) note("the runs that follow from " + first_of(set.stage()) + " are listed when that is done");
     return kOk;
   }
   chosen(o, set);  // a wrong --run or --only is refused here, before anything is written
@@ -134,16 +137,15 @@ int study_command(const StudyOptions& o, const ModelFactory& factory) {
   if (!o.quiet) print_arms(set);
   const Interruption interruption(true);
   const auto stop = [&] { return interruption.requested(); };
-  bool again = true;
-  int code = kOk;
-  while (again && code == kOk && !stop()) {
-    code = run_some(o, set, factory, stop);
-    again = set.sweeping() && !o.run && o.only.empty();
-    if (!again || stop()) break;
+  int code = run_some(o, set, factory, stop);
+  while (code == kOk && !stop() && set.stage() != Stage::running && !o.run && o.only.empty()) {
+    const Stage before = set.stage();
     set = load_set(o.file, o.full, around, o.out);
-    if (set.sweeping()) throw Error("the sweep's trials are not all there, other processes may be at them; run the command again when they are done");
+    if (set.stage() == before)
+      throw Error(first_of(before) + " is not done, other processes may be at it; run the command again when they are done");
     write_study(set, set.folder);
     if (!o.quiet) print_arms(set);
+    code = run_some(o, set, factory, stop);
   }
   if (stop()) {
     note("stopped; what is done is saved. To go on:\n  adder study " + shell_quoted(o.file) + " --out " + shell_quoted(set.folder) + (o.full ? " --full" : ""));

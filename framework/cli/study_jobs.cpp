@@ -78,7 +78,10 @@ std::string key_of(const Job& job) {
 std::vector<StudyJob> work_of(const StudySet& set) {
   std::vector<StudyJob> work;
   std::set<std::string> seen;
-  const auto turn = [](const Job& job) { return job.kind == Job::Kind::sweep ? 0 : job.timed() ? 2 : 1; };
+  const auto turn = [](const Job& job) {
+    if (job.kind == Job::Kind::calibration || job.kind == Job::Kind::sweep) return 0;
+    return job.timed() ? 2 : 1;
+  };
   for (const int now : {0, 1, 2})
     for (const StudyPlan& plan : set.plans)
       for (const Job& job : plan.jobs)

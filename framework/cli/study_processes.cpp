@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,10 +28,12 @@ pid_t start(const StudyJob& w, const ProcessOptions& o, int threads) {
   std::vector<char*> raw;
   for (std::string& word : words) raw.push_back(word.data());
   raw.push_back(nullptr);
-  const pid_t child = fork();
+  const pid_t parent = getpid(), child = fork();
   if (child < 0) throw Error("no process can be started: " + errno_text());
   if (child == 0) {
     setpgid(0, 0);  // a Ctrl-C reaches it once, through its parent
+    prctl(PR_SET_PDEATHSIG, SIGTERM);  // it saves and ends where its parent was killed
+    if (getppid() != parent) _exit(kTerminated);
     execv("/proc/self/exe", raw.data());
     _exit(kFailure);
   }

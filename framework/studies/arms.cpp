@@ -133,8 +133,18 @@ void solve(Arm& arm, double target, const StudyConfig& study, const Surroundings
   arm = best;
 }
 
+void check_budget(const std::vector<Arm>& arms, const StudyConfig& study) {
+  if (!study.match.by_time()) return;
+  const std::string& reference = study.match.reference;
+  const auto named = std::find_if(arms.begin(), arms.end(), [&](const Arm& a) { return a.name == reference && !a.counts; });
+  if (named == arms.end())
+    throw UsageError(study.source + ": match: budget is \"time\", the training time of match.reference, " +
+                     (reference.empty() ? std::string("and there is none; give the name of an arm") : "but no arm that is trained is named \"" + reference + "\""));
+}
+
 void match(std::vector<Arm>& arms, const StudyConfig& study, const Surroundings& around) {
   const MatchConfig& m = study.match;
+  check_budget(arms, study);
   if (m.what == "none") return;
   if ((m.target == 0) == m.reference.empty()) throw UsageError(study.source + ": match: give either reference or target");
   double target = double(m.target);
@@ -172,23 +182,26 @@ void check_sweep(const StudyConfig& study, const std::vector<Arm>& arms) {
   }
 }
 
+std::string listed(const std::vector<std::string>& items) {
+  std::string list;
+  for (const std::string& item : items) list += (list.empty() ? "" : ", ") + item;
+  return list;
+}
+
 void check_claims(const StudyConfig& study, const std::vector<Arm>& arms) {
   for (const ClaimConfig& claim : study.claims) {
     const std::string where = claim.place.text() + ": claims: " + claim.id + ": ";
-    std::vector<std::string> names, values;
+    std::vector<std::string> names;
     for (const Arm& arm : arms) names.push_back(arm.name);
-    for (const MeasureConfig& m : study.measures)
-      for (const std::string& value : m.measure->values(arms[0].config)) values.push_back(m.name + "." + value);
-    for (const std::string& arm : claim.arms) {
-      if (std::find(names.begin(), names.end(), arm) != names.end()) continue;
-      std::string list;
-      for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
-      throw UsageError(where + "there is no arm \"" + arm + "\"; arms: " + list);
+    for (const std::string& name : claim.arms) {
+      const auto arm = std::find_if(arms.begin(), arms.end(), [&](const Arm& a) { return a.name == name; });
+      if (arm == arms.end()) throw UsageError(where + "there is no arm \"" + name + "\"; arms: " + listed(names));
+      std::vector<std::string> values;
+      for (const MeasureConfig& m : study.measures)
+        for (const std::string& value : m.measure->values(arm->config)) values.push_back(m.name + "." + value);
+      if (std::find(values.begin(), values.end(), claim.measure) == values.end())
+        throw UsageError(where + "there is no value \"" + claim.measure + "\" of " + name + "; values: " + listed(values));
     }
-    if (std::find(values.begin(), values.end(), claim.measure) != values.end()) continue;
-    std::string list;
-    for (const std::string& value : values) list += (list.empty() ? "" : ", ") + value;
-    throw UsageError(where + "there is no value \"" + claim.measure + "\"; values: " + list);
   }
 }
 
@@ -206,6 +219,14 @@ Config Arm::with_seed(int64_t seed, const ModelFactory& factory) const {
   Config c = read_config(std::move(seeded), config.source, factory);
   c.name = name;
   return c;
+}
+
+std::vector<std::string> values_of(const Measure& measure, const std::vector<Arm>& arms) {
+  std::vector<std::string> all;
+  for (const Arm& arm : arms)
+    for (const std::string& value : measure.values(arm.config))
+      if (std::find(all.begin(), all.end(), value) == all.end()) all.push_back(value);
+  return all;
 }
 
 std::vector<Arm> arms_of(const StudyConfig& study, const Surroundings& around) {

@@ -41,7 +41,7 @@ struct Arm {
   int64_t all_parameters = 0;
   double flops = 0;           // a training token
   double state_bytes = 0;     // of one sequence after a training context
-  std::string note;           // "model.d_model 116 solved for"
+  std::string note;           // "model.d_model 116 solved for; training.steps 420 in the time of mamba"
   bool counts = false;
   bool at_edge = false;       // the value that its sweep chose is the least or the largest tried
 
@@ -52,5 +52,7 @@ struct Arm {
 // UsageError where a key is unknown or a value refused, where a claim names no arm or no value of a measure, or a match
 // can't be met.
 std::vector<Arm> arms_of(const StudyConfig& study, const Surroundings& around);
+// The values of a measure that any of the arms has.
+std::vector<std::string> values_of(const Measure& measure, const std::vector<Arm>& arms);
 
 }  // namespace adder::studies

@@ -28,7 +28,9 @@ Item parameters_match(const StudyPlan& plan) {
   return {ok ? Tone::good : Tone::bad, "parameters outside embedding and head " + std::string(ok ? "agree within 4 %" : "differ") + ": " + std::to_string(low) + " to " + std::to_string(high)};
 }
 
-Item tokens_match(const StudyPlan& plan) {
+Item budgets_match(const StudyPlan& plan) {
+  if (plan.study.match.by_time())
+    return {Tone::good, "every arm is trained for the time of " + plan.study.match.reference + ", by tokens/s timed once, in turn; they see as many tokens as that lets them"};
   const auto budget = [](const Config& c) {
     DataConfig data = c.data;
     return dump(write_fields(data), -1) + std::to_string(c.training.steps * c.training.tokens_a_step());
@@ -60,7 +62,7 @@ Item long_enough(const StudyPlan& plan) {
   int64_t longest = 0, width = 0;
   for (const MeasureConfig& m : plan.study.measures)
     if (m.name == "training")
-      for (const std::string& value : m.measure->values(plan.arms[0].config))
+      for (const std::string& value : values_of(*m.measure, plan.arms))
         if (value.starts_with("seconds@")) longest = std::max<int64_t>(longest, std::stoll(value.substr(8)));
   for (const Arm& arm : plan.arms) width = std::max(width, arm.config.model.d_model);
   const bool ok = longest >= 12 * width;
@@ -76,7 +78,7 @@ std::vector<std::pair<Tone, std::string>> checklist(const StudySet& set, const s
     const std::string prefix = all.size() > 1 ? plan.study.name + ": " : "";
     const auto add = [&](const Item& item) { items.emplace_back(item.first, prefix + item.second); };
     if (trains(plan)) {
-      add(enough_seeds(plan)), add(tokens_match(plan)), add(rates_tuned(plan));
+      add(enough_seeds(plan)), add(budgets_match(plan)), add(rates_tuned(plan));
     }
     if (plan.arms.size() > 1) add(parameters_match(plan));
     if (measures(plan, "quality")) {

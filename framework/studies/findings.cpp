@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "framework/studies/calibration.h"
+
 namespace adder::studies {
 namespace {
 
@@ -123,7 +125,8 @@ void take_sweeps(const StudyPlan& plan, const Trials& trials, Findings& o) {
 void choose(StudyPlan& plan, const std::string& runs, const ModelFactory& factory) {
   if (!plan.study.sweep.given()) return;
   Findings trials;
-  for (const Job& job : plan.jobs) take_trial(plan, job, read_result(job, runs), trials);
+  for (const Job& job : plan.jobs)
+    if (job.kind == Job::Kind::sweep) take_trial(plan, job, read_result(job, runs), trials);
   for (Arm& arm : plan.arms) {
     if (arm.counts) continue;
     const std::vector<double>& values = plan.study.sweep.values;
@@ -171,11 +174,21 @@ void bootstrap_text(const StudyPlan& plan, Stretches& stretches, Findings& o) {
 
 StudyPlan plan_of(const StudyConfig& study, const Surroundings& around, const std::string& runs) {
   StudyPlan plan{study, arms_of(study, around), {}};
-  plan.jobs = sweep_of(plan.study, plan.arms, around);
-  plan.sweeping = std::any_of(plan.jobs.begin(), plan.jobs.end(), [&](const Job& j) { return state_of(j, runs) != JobState::finished; });
-  if (plan.sweeping) return plan;
+  const auto add = [&](std::vector<Job> jobs) {
+    const bool done = std::all_of(jobs.begin(), jobs.end(), [&](const Job& j) { return state_of(j, runs) == JobState::finished; });
+    for (Job& job : jobs) plan.jobs.push_back(std::move(job));
+    return done;
+  };
+  plan.stage = Stage::calibrating;
+  if (study.match.by_time()) {
+    if (!add({calibration_of(study, plan.arms)})) return plan;
+    give_time(plan.arms, study, read_result(plan.jobs[0], runs), around.factory);
+  }
+  plan.stage = Stage::sweeping;
+  if (!add(sweep_of(study, plan.arms, around))) return plan;
   choose(plan, runs, around.factory);
-  for (Job& job : jobs_of(plan.study, plan.arms, around)) plan.jobs.push_back(std::move(job));
+  plan.stage = Stage::running;
+  add(jobs_of(study, plan.arms, around));
   return plan;
 }
 
@@ -217,10 +230,10 @@ Findings findings_of(const StudyPlan& plan, const std::string& runs) {
     const JsonValue result = read_result(job, runs);
     if (job.kind == Job::Kind::run) take_run(plan, job, result, o, stretches), take_rereadings(plan, job, runs, o, stretches);
     else if (job.kind == Job::Kind::sweep) take_trial(plan, job, result, o), gather_trial(plan, job, result, trials);
-    else take_measurement(plan, job, result, o);
+    else if (job.kind != Job::Kind::calibration) take_measurement(plan, job, result, o);
   }
   for (const MeasureConfig& m : plan.study.measures)
-    for (const std::string& value : m.measure->values(plan.arms[0].config)) {
+    for (const std::string& value : values_of(*m.measure, plan.arms)) {
       const std::string full = m.name + "." + value;
       o.values.push_back(full), o.units[full] = m.measure->unit(value);
       o.reading_of[full] = {m.measure->exact(value), m.measure->yes_or_no(value), m.measure->when() == When::timed || (m.measure->paced() && value == "pace"), m.measure->waiting(value)};

@@ -6,14 +6,17 @@
 
 namespace adder::studies {
 
+// How far a study's jobs are known: the steps of the arms follow from a calibration, what they are run with from a sweep.
+enum class Stage { calibrating, sweeping, running };
+
 // A study as it lies in a folder: its config, arms and jobs.
 struct StudyPlan {
   StudyConfig study;
   std::vector<Arm> arms;
-  std::vector<Job> jobs;  // where a sweep is not done yet, its trials alone
-  bool sweeping = false;
+  std::vector<Job> jobs;  // up to its stage
+  Stage stage = Stage::running;
 };
-// A sweep's choice is read from `runs`, the folder of the results.
+// What a calibration and a sweep gave is read from `runs`, the folder of the results.
 StudyPlan plan_of(const StudyConfig& study, const Surroundings& around, const std::string& runs);
 
 // What a value varies by where nothing but the seed does.

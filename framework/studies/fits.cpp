@@ -56,7 +56,7 @@ void check_fits(const StudyConfig& study, const std::vector<Arm>& arms) {
     std::string known;
     bool found = false;
     for (const MeasureConfig& m : study.measures)
-      for (const std::string& value : m.measure->values(arms[0].config)) {
+      for (const std::string& value : values_of(*m.measure, arms)) {
         if (m.measure->when() != When::trained && m.measure->when() != When::reread) continue;
         known += (known.empty() ? "" : ", ") + m.name + "." + value;
         found |= m.name + "." + value == fit.measure;

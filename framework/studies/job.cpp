@@ -5,6 +5,8 @@
 
 #include "framework/core/error.h"
 #include "framework/data/hash.h"
+#include "framework/studies/calibration.h"
+#include "framework/studies/measures/pace.h"
 #include "framework/training/durable_file.h"
 
 namespace adder::studies {
@@ -75,7 +77,23 @@ JsonValue read_json(const std::string& path) {
   }
 }
 
+// What of its arms a timing depends on.
+std::string text_of(const Job& job, const std::vector<Arm>& arms) {
+  std::string text;
+  for (const size_t a : job.arms) text += "\n" + arms[a].name + deciding(arms[a].config) + std::to_string(arms[a].vocabulary);
+  return text;
+}
+
 }  // namespace
+
+Job calibration_of(const StudyConfig& study, const std::vector<Arm>& arms) {
+  Job job{Job::Kind::calibration, "tokens/s of all arms in turn", "", {}, study.seeds[0]};
+  for (size_t a = 0; a < arms.size(); ++a)
+    if (!arms[a].counts) job.arms.push_back(a);
+  job.weight = double(kCalibrationRounds) * 2 * kCalibrationSeconds * double(job.arms.size());
+  job.folder = hash_of("calibration" + text_of(job, arms));
+  return job;
+}
 
 std::vector<Job> sweep_of(const StudyConfig& study, const std::vector<Arm>& arms, const Surroundings& around) {
   std::vector<Job> jobs;
@@ -111,12 +129,8 @@ std::vector<Job> jobs_of(const StudyConfig& study, const std::vector<Arm>& arms,
     const MeasureConfig& measure = study.measures[m];
     if (measure.measure->when() != When::timed && !measure.measure->paced()) continue;
     Job job{Job::Kind::timing, measure.name + " of all arms in turn", "", {}, study.seeds[0], m, double(measure.measure->rounds()) * 0.5 * double(arms.size())};
-    std::string text = options_of(measure);
-    for (size_t a = 0; a < arms.size(); ++a) {
-      job.arms.push_back(a);
-      text += "\n" + arms[a].name + deciding(arms[a].config) + std::to_string(arms[a].vocabulary);
-    }
-    job.folder = hash_of(text);
+    for (size_t a = 0; a < arms.size(); ++a) job.arms.push_back(a);
+    job.folder = hash_of(options_of(measure) + text_of(job, arms));
     jobs.push_back(std::move(job));
   }
   return jobs;
@@ -182,15 +196,17 @@ Reread read_rereading(const Job& job, const Rereading& reading, const std::strin
 
 std::optional<JsonValue> measured(const Job& job, const StudyConfig& study, const std::vector<Arm>& arms, const ModelFactory& factory,
                                  const std::function<bool()>& stop) {
-  const Measure& measure = *study.measures[job.measure].measure;
-  const int64_t rounds = measure.rounds();
+  const bool calibrating = job.kind == Job::Kind::calibration;
+  const Measure* measure = calibrating ? nullptr : study.measures[job.measure].measure.get();
+  const int64_t rounds = calibrating ? kCalibrationRounds : measure->rounds();
   std::vector<std::vector<Values>> values(job.arms.size());
   for (int64_t round = 0; round < rounds; ++round)
     for (size_t i = 0; i < job.arms.size(); ++i) {
       if (stop()) return std::nullopt;
       const Arm& arm = arms[job.arms[i]];
       const Config config = job.timed() ? arm.config : arm.with_seed(job.seed, factory);
-      values[i].push_back(measure.of_model({config, arm.vocabulary, factory}));
+      const Subject subject{config, arm.vocabulary, factory};
+      values[i].push_back(calibrating ? Values{{"pace", pace(subject, kCalibrationSeconds)}} : measure->of_model(subject));
     }
   JsonValue result = JsonValue::object(), by_arm = JsonValue::object();
   for (size_t i = 0; i < job.arms.size(); ++i) {

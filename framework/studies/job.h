@@ -1,5 +1,4 @@
-// What a study runs: a training run an arm and seed, a measurement an arm and seed, or a timed measurement of all arms in
-// turn. Each has a folder below runs/ whose name is the hash of what decides its numbers: the resolved config, the content
+// What a study runs: a training run an arm and seed, a measurement an arm and seed, or a timing of all arms in turn. Each has a folder below runs/ whose name is the hash of what decides its numbers: the resolved config, the content
 // of its data, and kNumerics. Its result.json is written last, whole; a folder without one is unfinished.
 #pragma once
 #include <optional>
@@ -18,21 +17,23 @@ struct Rereading {
 };
 
 struct Job {
-  enum class Kind { sweep, run, measurement, timing };
+  enum class Kind { calibration, sweep, run, measurement, timing };
   Kind kind = Kind::run;
   std::string name;            // "mamba, seed 3"
   std::string folder;          // its hash
-  std::vector<size_t> arms;    // one, or all of a timing
+  std::vector<size_t> arms;    // one, or all of what is timed
   int64_t seed = 0;
-  size_t measure = 0;          // which of the study's; of a run: none
+  size_t measure = 0;          // which of the study's; of a run and a calibration: none
   double value = 0;            // of a sweep: what its key is set to
   double weight = 1;           // seconds, to an order of magnitude: for the ETA
   std::vector<Rereading> rereadings = {};  // of a run, once it is done
 
-  bool timed() const { return kind == Kind::timing; }
+  bool timed() const { return kind == Kind::timing || kind == Kind::calibration; }
   bool trains() const { return kind == Kind::sweep || kind == Kind::run; }
 };
 
+// The timing of the training step of every arm that is trained (calibration.h).
+Job calibration_of(const StudyConfig& study, const std::vector<Arm>& arms);
 // The trials of a study's sweep: every arm, value and seed of it.
 std::vector<Job> sweep_of(const StudyConfig& study, const std::vector<Arm>& arms, const Surroundings& around);
 // All others, in the order of --list: runs, measurements, timings.

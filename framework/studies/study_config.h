@@ -30,10 +30,11 @@ struct AxisConfig : Options {
 };
 
 struct MatchConfig : Options {
-  std::string what = "none", key = "model.d_model", reference;
+  std::string what = "none", key = "model.d_model", reference, budget = "tokens";
   int64_t target = 0, multiple = 1;
   double tolerance = 0.02;
   void fields(Fields& f) override;
+  bool by_time() const { return budget == "time"; }
 };
 
 // Before the runs that are reported each arm tries these values with seeds of their own, and takes the one whose loss on

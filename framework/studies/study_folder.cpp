@@ -149,7 +149,13 @@ std::string runs_folder(const std::string& folder) { return folder + "/runs"; }
 void write_study(const StudySet& set, const std::string& folder) {
   const std::string path = folder + "/study.json", text = study_text(set);
   std::error_code error;
-  if (fs::exists(path, error) && read_text_file(path) == text) return;
+  if (fs::exists(path, error)) {
+    const std::string stored = read_text_file(path);
+    if (stored == text) return;
+    const JsonValue other = parse_json(stored, path), *name = other.find("name");
+    if (name && name->is(JsonValue::Kind::string) && name->string != set.name)
+      throw UsageError(folder + " holds the study \"" + name->string + "\", expected \"" + set.name + "\" or a new folder; choose another --out");
+  }
   fs::create_directories(runs_folder(folder), error);
   if (error) throw Error("cannot create " + folder + ": " + error.message() + "; choose another --out");
   write_durably(path, text);

@@ -1,6 +1,8 @@
 // The folder of a study, or of a set of them: study.json (all that was decided before the runs), runs/<hash>/, and what is
 // made of them: results.json, results.csv, results.h5, report.html; hashes.json, of the raw files behind these.
 #pragma once
+#include <algorithm>
+
 #include "framework/studies/findings.h"
 
 namespace adder::studies {
@@ -10,10 +12,10 @@ struct StudySet {
   std::vector<StudyPlan> plans;
   JsonValue found;  // what Surroundings found
   bool full = false;
-  bool sweeping() const {  // some of its jobs are not known yet
-    for (const StudyPlan& plan : plans)
-      if (plan.sweeping) return true;
-    return false;
+  Stage stage() const {  // of the study that is least far
+    Stage least = Stage::running;
+    for (const StudyPlan& plan : plans) least = std::min(least, plan.stage);
+    return least;
   }
 };
 

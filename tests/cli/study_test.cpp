@@ -169,7 +169,7 @@ TEST(CliStudy, ASweepTunesEachArmByValidation) {
   const Workspace work;
   write_tiny_run(work);
   work.write("s.json", study(6, R"("sweep": {"values": [1e-6, 1e-2], "seeds": [9]}, "measures": [{"name": "quality"}])"));
-  EXPECT_TRUE(has(work.run({"study", "s.json", "--out", "o", "--list"}).err, "when those are done"));
+  EXPECT_TRUE(has(work.run({"study", "s.json", "--out", "o", "--list"}).err, "that follow from the sweep are listed when that is done"));
   const Ran ran = work.run({"study", "s.json", "--out", "o"});
   ASSERT_EQ(ran.code, 0) << ran.err;
   EXPECT_TRUE(has(ran.err, "rnn: optimizer.learning_rate 0.01 of 2 tried, at the edge of the sweep"));
@@ -180,6 +180,72 @@ TEST(CliStudy, ASweepTunesEachArmByValidation) {
   EXPECT_TRUE(has(work.read("o/report.html"), "lies at the edge of the sweep"));
   EXPECT_EQ(work.run({"study", "--verify", "o"}).code, 0);
   expect_refused(study(2, R"("sweep": {"values": [0.1], "seeds": [2]}, "measures": [{"name": "quality"}])"), {"2 is among the study's seeds"});
+}
+
+// The same time for every arm: one arm's steps follow from tokens/s that are timed once and stored.
+TEST(CliStudy, EqualTimeIsTimedOnce) {
+  const Workspace work;
+  write_tiny_run(work);
+  work.write("s.json", study(6, R"("match": {"budget": "time", "reference": "mamba"}, "sweep": {"values": [1e-3, 1e-2], "seeds": [9]}, "measures": [{"name": "quality"}])"));
+  const Ran listed = work.run({"study", "s.json", "--out", "o", "--list"});
+  EXPECT_TRUE(has(listed.out, "tokens/s of all arms in turn"));
+  EXPECT_TRUE(has(listed.err, "that follow from the calibration are listed when that is done"));
+  ASSERT_EQ(work.run({"study", "s.json", "--out", "o", "--run", "1"}).code, 0);
+  EXPECT_TRUE(has(work.run({"study", "s.json", "--out", "o", "--list"}).out, "rnn, optimizer.learning_rate 0.01"));
+  const Ran ran = work.run({"study", "s.json", "--out", "o"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_TRUE(has(ran.err, "in the time of mamba, at "));
+  EXPECT_FALSE(has(ran.err, "tokens/s of all arms in turn  done"));
+  const json s = json::parse(work.read("o/results.json"))["studies"][0];
+  EXPECT_EQ(s["missing"], 0);
+  EXPECT_TRUE(has(s["arms"][1]["matched"], "training.steps "));
+  EXPECT_EQ(s["values"]["quality.loss"]["rnn"]["n"], 2);
+  EXPECT_TRUE(has(work.read("o/report.html"), "every arm is trained for the time of mamba"));
+  EXPECT_EQ(work.run({"study", "--verify", "o"}).code, 0);
+  ASSERT_EQ(work.run({"study", "s.json", "--out", "p", "--jobs", "2"}).code, 0) << "its own times";
+  EXPECT_EQ(work.run({"study", "--verify", "p"}).code, 0);
+}
+
+TEST(CliStudy, AFolderHoldsOneStudy) {
+  const Workspace work;
+  write_tiny_run(work);
+  const std::string text = study(2, R"("measures": [{"name": "size"}])");
+  work.write("s.json", text), work.write("t.json", text);
+  ASSERT_EQ(work.run({"study", "s.json", "--out", "o"}).code, 0);
+  const std::string stored = work.read("o/study.json");
+  const Ran ran = work.run({"study", "t.json", "--out", "o"});
+  EXPECT_EQ(ran.code, 2);
+  EXPECT_TRUE(has(ran.err, "o holds the study \"s\", expected \"t\" or a new folder"));
+  EXPECT_EQ(work.read("o/study.json"), stored);
+}
+
+// The runs of a killed parent save and end, so that the next one can go on with them.
+TEST(CliStudy, AKilledParentLeavesNoRunBehind) {
+  const Workspace work;
+  write_tiny_run(work);
+  std::string text = study(1000000, R"("measures": [{"name": "quality"}])");
+  text.replace(text.find("\"every\": 2"), 10, "\"every\": 1000");
+  work.write("s.json", text);
+  const pid_t parent = work.start({"study", "s.json", "--out", "o", "--jobs", "2"});
+  const auto running = [&] {
+    int begun = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(work.file("o/runs"))) begun += std::filesystem::exists(entry.path() / "metrics.jsonl");
+    return begun;
+  };
+  for (int i = 0; i < 1500 && !(work.exists("o/runs") && running() == 2); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  ASSERT_EQ(running(), 2);
+  kill(parent, SIGKILL);
+  work.finish(parent);
+  std::string state = "another process is at it";
+  for (int i = 0; i < 300 && has(state, "another process is at it"); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    const pid_t next = work.start({"study", "s.json", "--out", "o", "--run", "1"});
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    kill(next, SIGINT);
+    state = work.finish(next).err;
+  }
+  EXPECT_FALSE(has(state, "another process is at it")) << state;
+  EXPECT_TRUE(has(state, "stopped; what is done is saved")) << state;
 }
 
 const char kBeyond[] = R"("measures": [{"name": "extrapolation", "lengths": [8, 16, 64], "tokens": 64}, {"name": "positions", "edges": [4, 16, 32], "tokens": 64}],

@@ -3,10 +3,7 @@
 // training step as the study times it, the arms in turn and nothing else running; not what the clock said during the run.
 // A run that never got there took more than it had.
 #include "framework/core/error.h"
-#include "framework/measure/kernel_bench.h"
-#include "framework/measure/random_tokens.h"
-#include "framework/studies/measures/measure.h"
-#include "framework/training/trainer.h"
+#include "framework/studies/measures/pace.h"
 
 namespace adder::studies {
 namespace {
@@ -56,15 +53,7 @@ class Target : public Measure {
   Values censored(const Ran& run) const override {
     return !run.result.find("failed") && of_run(run).size() == 1 ? until(run, double(run.config.training.steps)) : Values();
   }
-  Values of_model(const Subject& subject) const override {
-    Config config = subject.config;
-    config.training.state = "reset";
-    const TrainingConfig& t = config.training;
-    const RandomTokens batches(subject.vocabulary, t.batch_size, t.context_length, config.model.features);
-    Trainer trainer(config, subject.model(subject.config.dtype()), batches);
-    trainer.step();
-    return {{"pace", median_seconds([&] { trainer.step(); }, seconds_) / double(t.tokens_a_step())}};
-  }
+  Values of_model(const Subject& subject) const override { return {{"pace", pace(subject, seconds_)}}; }
 
  private:
   static Values until(const Ran& run, double steps) {
