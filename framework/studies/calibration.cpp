@@ -21,7 +21,7 @@ double pace_of(const Arm& arm, const JsonValue& result) {
 }
 
 std::string in_words(int64_t steps, double pace, const std::string& reference) {
-  return "training.steps " + std::to_string(steps) + " in the time of " + reference + ", at " + dump(JsonValue(std::round(1 / pace))) + " tokens/s";
+  return "training.steps " + std::to_string(steps) + " in the time of " + reference + ", at " + std::to_string(std::llround(1 / pace)) + " tokens/s";
 }
 
 }  // namespace
