@@ -8,6 +8,8 @@
 #define KERNELS_TRANSPOSE_H_
 #endif
 
+#include <algorithm>
+
 #include "kernels/simd.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -47,8 +49,11 @@ template <class T>
 void transpose(const T* x, int64_t x_row, int64_t rows, int64_t columns, T* out, int64_t out_row) {
   constexpr int64_t step = 16 / int64_t(sizeof(T));
   const int64_t whole_i = rows / step * step, whole_j = columns / step * step;
-  for (int64_t j = 0; j < whole_j; j += step)
-    for (int64_t i = 0; i < whole_i; i += step) transpose_block(x + i * x_row + j, x_row, out + j * out_row + i, out_row);
+  constexpr int64_t line = 64 / int64_t(sizeof(T));  // what a cache line holds is read together: rows may share a set of the cache
+  for (int64_t begin = 0; begin < whole_j; begin += line)
+    for (int64_t i = 0; i < whole_i; i += step)
+      for (int64_t j = begin; j < std::min(whole_j, begin + line); j += step)
+        transpose_block(x + i * x_row + j, x_row, out + j * out_row + i, out_row);
   for (int64_t i = 0; i < rows; ++i)
     for (int64_t j = i < whole_i ? whole_j : 0; j < columns; ++j) out[j * out_row + i] = x[i * x_row + j];
 }
