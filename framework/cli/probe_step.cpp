@@ -1,5 +1,6 @@
 #include "framework/cli/probe_step.h"
 
+#include <cmath>
 #include <filesystem>
 
 #include "framework/cli/command.h"
@@ -106,7 +107,7 @@ std::string padded(std::string text) {
 void print_text(const lab::StepProbe& p, const lab::ProbeSubject& subject) {
   std::vector<std::vector<std::string>> costs;
   std::vector<std::pair<std::string, std::string>> rows;
-  for (const lab::StepMeasure& m : lab::step_measures(p)) rows.emplace_back(m.name, padded(significant(m.value, 4)) + m.meaning);
+  for (const lab::StepMeasure& m : lab::step_measures(p)) rows.emplace_back(m.name, padded(std::isnan(m.value) ? "none" : significant(m.value, 4)) + m.meaning);
   const double unit = p.costs[0].seconds;
   for (const auto& cost : p.costs)
     costs.push_back({cost.measure, significant(cost.backwards, 3), significant(cost.seconds / unit, 3), significant(cost.seconds, 3)});

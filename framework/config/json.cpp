@@ -117,7 +117,7 @@ std::string dump(const JsonValue& value, int indent) {
   return out;
 }
 
-std::string read_config_text(const std::string& path) {
+std::string read_config_text(const std::string& path, const std::string& examples) {
   std::error_code ignored;
   if (!fs::exists(path, ignored)) {
     std::vector<std::string> stems;
@@ -127,8 +127,7 @@ std::string read_config_text(const std::string& path) {
     std::sort(stems.begin(), stems.end());
     const std::string near = nearest(fs::path(path).stem().string(), stems);
     const std::string meant = (folder / (near + ".json")).string();
-    throw UsageError(path + ": no such file; " + (near.empty() ? "" : "did you mean " + meant + "? ") +
-                     (near.empty() ? "example" : "Example") + " configs: ls configs/*.json");
+    throw UsageError(path + ": no such file; " + (near.empty() ? "" : "did you mean " + meant + "? Else ") + examples);
   }
   if (fs::is_directory(path, ignored))
     throw UsageError(path + ": this is a folder; expected a config file, such as configs/mamba_tiny.json");

@@ -63,8 +63,9 @@ struct JsonValue {
 // `source` is what messages call the text. UsageError where the text is not such JSON.
 JsonValue parse_json(const std::string& text, const std::string& source);
 
-// The whole file. UsageError where it is missing (with the nearest *.json beside it), a folder or unreadable.
-std::string read_config_text(const std::string& path);
+// The whole file. UsageError where it is missing (with the nearest *.json beside it), a folder or unreadable. `examples`:
+// what lists files of its kind.
+std::string read_config_text(const std::string& path, const std::string& examples = "example configs: ls configs/*.json");
 
 // JSON text; numbers read back to the same bits, integers stay integers. `indent` < 0 writes one line; lists
 // of scalars stay on one line. A number that is not finite is written as a string ("nan", "inf", "-inf").

@@ -236,11 +236,15 @@ KnownKeys choose_architecture(const JsonValue& tree, Config& config, const Model
 
 }  // namespace
 
+// At the first of the keys that the user's own file or command gives, else at the first that a base of it does.
 void refuse(const Config& config, const std::vector<std::string>& keys, const std::string& what) {
-  for (const std::string& key : keys) {
-    const auto place = config.given.find(key);
-    if (place != config.given.end()) throw UsageError(place->second.text() + ": " + what);
-  }
+  for (const bool own : {true, false})
+    for (const std::string& key : keys) {
+      const auto given = config.given.find(key);
+      if (given == config.given.end()) continue;
+      const Place& place = given->second;
+      if (!own || place.source == config.source || place.source.starts_with("--set")) throw UsageError(place.text() + ": " + what);
+    }
   throw UsageError(config.source + ": " + what);
 }
 

@@ -17,6 +17,20 @@ double seconds_of(const std::function<void()>& run, int64_t calls) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+// The median time of a call; `before` goes before each repetition.
+double repeated(const std::function<void()>& run, double seconds, const std::function<void()>& before) {
+  run();
+  const int64_t calls = std::max<int64_t>(1, int64_t(kLeastRepetition / std::max(1e-9, seconds_of(run, 1))));
+  std::vector<double> times;
+  double spent = 0;
+  while (int(times.size()) < kLeastRepetitions || spent < seconds) {
+    before();
+    times.push_back(seconds_of(run, calls));
+    spent += times.back();
+  }
+  return median(std::move(times)) / double(calls);
+}
+
 struct Call {
   std::function<std::vector<Var>(const std::vector<Var>&)> op;
   std::vector<Tensor> inputs, adjoints;  // adjoints: of each output, as long as the op is trained
@@ -62,23 +76,22 @@ double median(std::vector<double> times) {
 }
 
 double median_seconds(const std::function<void()>& run, double seconds) {
-  run();
-  const int64_t calls = std::max<int64_t>(1, int64_t(kLeastRepetition / std::max(1e-9, seconds_of(run, 1))));
-  std::vector<double> times;
-  double spent = 0;
-  while (int(times.size()) < kLeastRepetitions || spent < seconds) {
-    times.push_back(seconds_of(run, calls));
-    spent += times.back();
-  }
-  return median(std::move(times)) / double(calls);
+  return repeated(run, seconds, [] {});
+}
+
+Paced median_paced(const std::function<void()>& run, double seconds) {
+  std::vector<double> rates;
+  const double median_time = repeated(run, seconds, [&] { rates.push_back(multiply_add_rate()); });
+  return {median_time, median(std::move(rates))};
 }
 
 KernelSpeed measure(const KernelBench& bench, double seconds) {
-  KernelSpeed speed{bench.name, bench.check(), {}};
+  KernelSpeed speed{bench.name, bench.check(), {}, 0};
   if (!speed.check.ok) return speed;
   const Timed timed = bench.prepare();
   speed.work = timed.work;
-  speed.work.seconds = median_seconds(timed.run, seconds);
+  const Paced paced = median_paced(timed.run, seconds);
+  speed.work.seconds = paced.seconds, speed.multiply_adds = paced.multiply_adds;
   return speed;
 }
 

@@ -78,6 +78,20 @@ MachinePeak measure_peak(DType dtype, double seconds, int64_t bytes) {
   return peak;
 }
 
+double multiply_add_rate() {
+  double work = 0;
+  const kernels::Peak<float> a{.tasks = kPartsPerThread * kernels::threads(), .rounds = 5000, .work = &work};
+  const auto start = std::chrono::steady_clock::now();
+  KERNEL(peak_fma, float)(Device::cpu, a);
+  return work / seconds_since(start);
+}
+
+MachinePeak at_rate(MachinePeak peak, double multiply_adds) {
+  const double factor = multiply_adds / peak.flops;
+  peak.flops *= factor, peak.bf16_flops *= factor, peak.exps *= factor;
+  return peak;
+}
+
 Limit limit_of(const Cost& cost, const MachinePeak& peak) {
   const double of_bf16 = cost.bf16_flops > 0 ? cost.bf16_flops / peak.bf16_flops : 0;
   const double multiply = (cost.flops - cost.bf16_flops) / peak.flops + of_bf16, exponential = cost.exps / peak.exps, memory = cost.bytes / peak.bytes();

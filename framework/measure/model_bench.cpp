@@ -56,16 +56,16 @@ ModelSpeed measure_model(const Config& config, const ModelFactory& factory, int6
   trainer.step();
   Profile profile;
   trainer.profile(&profile);
-  const double median = median_seconds([&] { trainer.step(); }, seconds);
+  const Paced paced = median_paced([&] { trainer.step(); }, seconds);
   speed.growth = resident_bytes() - before;  // the arena keeps what a step needed most
   const double steps = double(profile.steps());
   for (const Profile::Row& row : profile.rows())
     for (const Cost& cost : {row.forward, row.backward}) {
       speed.step += cost;
-      speed.limit_seconds += limit_of(cost, peak).seconds / steps;
+      speed.limit_seconds += limit_of(cost, at_rate(peak, paced.multiply_adds)).seconds / steps;
     }
   speed.step.flops /= steps, speed.step.exps /= steps, speed.step.bf16_flops /= steps, speed.step.bytes /= steps;
-  speed.step.seconds = median;
+  speed.step.seconds = paced.seconds;
   speed.decode_seconds = decode_seconds(trainer.model(), config.training.context_length, seconds);
   return speed;
 }

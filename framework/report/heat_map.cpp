@@ -16,6 +16,7 @@ std::vector<double> borders(const std::vector<double>& columns, bool log) {
   const size_t n = columns.size();
   for (size_t i = 1; i < n; ++i) edges.push_back(between(columns[i - 1], columns[i]));
   edges.insert(edges.begin(), n > 1 ? beyond(columns[0], edges[0]) : (log ? columns[0] / 2 : columns[0] - 0.5));
+  if (!log && columns[0] >= 0) edges[0] = std::max(edges[0], 0.0);  // no step is below 0
   edges.push_back(n > 1 ? beyond(columns[n - 1], edges.back()) : (log ? columns[0] * 2 : columns[0] + 0.5));
   return edges;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <map>
 #include <set>
 
 #include "framework/config/json.h"
@@ -228,6 +229,16 @@ HeatMap health_map(const Run& run, const std::string& family) {
   return map;
 }
 
+// Of curves that no other figure has.
+const std::map<std::string, std::string> kCaptions = {
+    {"health/clip_scale", "What the gradient was multiplied by to keep to training.clip_norm; 1: it was short enough."},
+    {"health/clip_fraction", "The share of the last steps whose gradient was clipped."},
+    {"health/spike", "How far the loss lies above the median of the last steps, in robust standard deviations."},
+    {"health/stream_growth", "The size of the residual stream (rms) behind the last block over that of the embedding."},
+    {"health/gradient_square", "The squared norm of the true gradient, estimated without the noise of the batch."},
+    {"health/gradient_noise", "tr(Sigma): the variance of one row's gradient, summed over all parameters."},
+    {"health/noise_scale", "A batch of so many rows is half noise (McCandlish et al., 2018): noise over squared gradient."}};
+
 // Curves that no figure above has: readings and health.
 void health(Page& page, const Run& run, const Palette& palette) {
   static const std::set<std::string> known = {"z_loss", "tokens", "seconds", "grad_norm", "learning_rate"};
@@ -239,7 +250,8 @@ void health(Page& page, const Run& run, const Palette& palette) {
       continue;
     }
     if (known.contains(curve.name) || curve.name.starts_with("train/") || curve.name.starts_with("eval/") || curve.name.starts_with("task/")) continue;
-    Chart c{{curve.name, "As it was logged.", {"step"}, {curve.name}, {}}};
+    const auto caption = kCaptions.find(curve.name);
+    Chart c{{curve.name, caption == kCaptions.end() ? "As it was logged." : caption->second, {"step"}, {curve.name}, {}}};
     c.add(run, curve.name, "value", false);
     small.push_back(draw_together({c.chart}, palette)[0]);
   }

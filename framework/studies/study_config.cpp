@@ -272,7 +272,7 @@ void StudyConfig::fields(Fields& f) {
 }
 
 StudyConfig load_study(const std::string& path, bool full) {
-  return read_study(parse_json(read_config_text(path), path), path, full);
+  return read_study(parse_json(read_config_text(path, "studies: ls configs/studies/*.json configs/claims/*.json"), path), path, full);
 }
 
 StudyConfig read_study(JsonValue tree, const std::string& path, bool full) {

@@ -250,6 +250,14 @@ TEST(Config, ErrorsInABaseNameTheBase) {
              "expected the path of a config file, found a list");
 }
 
+// A base's warm-up is too long for the steps of the file on top: that file is where it can be mended.
+TEST(Config, WhatDoesNotFitABaseIsNamedOnTop) {
+  write_temporary("base.json", "{\n \"schedule\": {\"warmup_steps\": 100}}");
+  const std::string top = write_temporary("top.json", R"({"extends": "base.json", "data": {"train": "x"}, "model": {"architecture": "mamba"},)"
+                                                      "\n \"training\": {\"steps\": 50}}");
+  EXPECT_HAS(usage_error([&] { load_config(top, {}, factory); }), top + ":2:24: schedule.warmup_steps is 100, expected at most");
+}
+
 TEST(Config, ExtendsInACircleNamesTheChain) {
   const std::string a = write_temporary("a.json", "{\"extends\": \"b.json\"}");
   const std::string b = write_temporary("b.json", "{\n\"extends\": \"./a.json\"}");

@@ -25,6 +25,16 @@ TEST(MachinePeak, EveryLimitIsMeasuredOnEveryTarget) {
   kernels::set_simd_target("");
 }
 
+// At half the clock arithmetic takes twice the time, memory as long as before.
+TEST(MachinePeak, ArithmeticFollowsTheMomentsRate) {
+  EXPECT_GT(multiply_add_rate(), 0);
+  const MachinePeak slow = at_rate({.flops = 100, .bf16_flops = 400, .exps = 10, .read = 20}, 50);
+  EXPECT_EQ(slow.flops, 50);
+  EXPECT_EQ(slow.bf16_flops, 200);
+  EXPECT_EQ(slow.exps, 5);
+  EXPECT_EQ(slow.read, 20);
+}
+
 TEST(MachinePeak, ArithmeticTimesAddAndMemoryStandsBesideThem) {
   const MachinePeak peak{.flops = 100, .exps = 10, .read = 20, .copy = 50, .triad = 40};
   EXPECT_EQ(peak.bytes(), 50);
