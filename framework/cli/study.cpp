@@ -22,7 +22,7 @@ using namespace studies;
 
 struct StudyOptions {
   std::string file, out, only, verify;
-  int64_t run = 0;
+  std::string run;  // a number of --list, or a folder
   int jobs = 1;
   bool full = false, list = false, quiet = false, json = false;
   ComputeOptions compute;
@@ -96,10 +96,14 @@ std::string first_of(Stage stage) { return stage == Stage::calibrating ? "the ca
 // Those of its runs that are asked for.
 std::vector<StudyJob> chosen(const StudyOptions& o, const StudySet& set) {
   std::vector<StudyJob> work = work_of(set);
-  if (o.run < 0 || o.run > int64_t(work.size())) throw UsageError("--run is " + std::to_string(o.run) + ", expected 1 to " + std::to_string(work.size()) + " (--list shows them)");
-  std::erase_if(work, [&](const StudyJob& w) {
-    return (o.run && w.number != o.run) || (w.study().name + ": " + w.job.name).find(o.only) == std::string::npos;
-  });
+  const size_t all = work.size();
+  if (!o.run.empty()) {
+    std::erase_if(work, [&](const StudyJob& w) { return o.run != std::to_string(w.number) && o.run != w.job.folder; });
+    if (work.empty())
+      throw UsageError("--run is " + o.run + ", expected 1 to " + std::to_string(all) + " or a folder (--list shows them)" +
+                       (set.stage() == Stage::running ? "" : "; the runs that follow from " + first_of(set.stage()) + " come when that is done"));
+  }
+  std::erase_if(work, [&](const StudyJob& w) { return (w.study().name + ": " + w.job.name).find(o.only) == std::string::npos; });
   if (work.empty()) throw UsageError("--only " + shell_quoted(o.only) + ": no run has that in its name (--list shows them)");
   return work;
 }
@@ -138,7 +142,7 @@ int study_command(const StudyOptions& o, const ModelFactory& factory) {
   const Interruption interruption(true);
   const auto stop = [&] { return interruption.requested(); };
   int code = run_some(o, set, factory, stop);
-  while (code == kOk && !stop() && set.stage() != Stage::running && !o.run && o.only.empty()) {
+  while (code == kOk && !stop() && set.stage() != Stage::running && o.run.empty() && o.only.empty()) {
     const Stage before = set.stage();
     set = load_set(o.file, o.full, around, o.out);
     if (set.stage() == before)
@@ -151,7 +155,7 @@ int study_command(const StudyOptions& o, const ModelFactory& factory) {
     note("stopped; what is done is saved. To go on:\n  adder study " + shell_quoted(o.file) + " --out " + shell_quoted(set.folder) + (o.full ? " --full" : ""));
     return interruption.exit_code();
   }
-  return code != kOk || o.run || !o.only.empty() ? code : report_of(o, set);
+  return code != kOk || !o.run.empty() || !o.only.empty() ? code : report_of(o, set);
 }
 
 }  // namespace
@@ -162,7 +166,8 @@ Action declare_study(CLI::App& app) {
   app.add_option("--out", options->out, "the study's folder; default: studies/<name>")->type_name("DIR");
   app.add_flag("--full", options->full, "the full form, as the file says; default: the small one");
   app.add_flag("--list", options->list, "number, name and state of each run; runs nothing");
-  app.add_option("--run", options->run, "this one of --list alone, as in a Slurm array; no report")->type_name("K");
+  app.add_option("--run", options->run, "this one of --list alone, as in a Slurm array; no report. Numbers move when a sweep or a calibration is done, folders never")
+      ->type_name("K|FOLDER");
   app.add_option("--only", options->only, "only runs with this text in their name; no report")->type_name("TEXT");
   app.add_option("--jobs", options->jobs, "runs side by side; what is timed runs alone")->type_name("N")->capture_default_str();
   app.add_option("--verify", options->verify, "recompute a finished study from its raw metrics; exit 5 where anything differs or is missing")->type_name("DIR");

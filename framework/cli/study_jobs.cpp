@@ -79,10 +79,10 @@ std::vector<StudyJob> work_of(const StudySet& set) {
   std::vector<StudyJob> work;
   std::set<std::string> seen;
   const auto turn = [](const Job& job) {
-    if (job.kind == Job::Kind::calibration || job.kind == Job::Kind::sweep) return 0;
-    return job.timed() ? 2 : 1;
+    if (job.kind == Job::Kind::calibration) return 0;
+    return job.kind == Job::Kind::sweep ? 1 : job.timed() ? 3 : 2;
   };
-  for (const int now : {0, 1, 2})
+  for (const int now : {0, 1, 2, 3})
     for (const StudyPlan& plan : set.plans)
       for (const Job& job : plan.jobs)
         if (turn(job) == now && seen.insert(key_of(job)).second) work.push_back({int64_t(work.size()) + 1, &plan, job});

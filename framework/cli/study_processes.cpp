@@ -23,7 +23,7 @@ namespace {
 using namespace studies;
 
 pid_t start(const StudyJob& w, const ProcessOptions& o, int threads) {
-  std::vector<std::string> words = {"adder", "study", o.file, "--out", o.folder, "--run", std::to_string(w.number), "--quiet", "--threads", std::to_string(threads)};
+  std::vector<std::string> words = {"adder", "study", o.file, "--out", o.folder, "--run", w.job.folder, "--quiet", "--threads", std::to_string(threads)};
   if (o.full) words.push_back("--full");
   std::vector<char*> raw;
   for (std::string& word : words) raw.push_back(word.data());
@@ -45,12 +45,12 @@ class Pool {
   Pool(const ProcessOptions& options, StudyProgress& progress, const std::string& runs) : options_(options), progress_(progress), runs_(runs) {}
 
   void run(const std::vector<StudyJob>& work, int at_once, const std::function<bool()>& stop) {
-    const int threads = std::max(1, kernels::threads() / at_once);
+    const int share = std::max(1, kernels::threads() / options_.jobs), all = std::max(1, kernels::threads() / at_once);
     for (const StudyJob& w : work) {
       while (int(running_.size()) >= at_once && !stop()) wait();
       if (stop()) break;
       if (state_of(w.job, runs_) == JobState::finished) progress_.end(w.job, "finished before");
-      else running_[start(w, options_, threads)] = w.job;
+      else running_[start(w, options_, w.job.kind == Job::Kind::calibration ? share : all)] = w.job;  // as its runs will have
     }
     bool told = false;
     while (!running_.empty()) {

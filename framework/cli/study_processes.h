@@ -1,5 +1,5 @@
-// The runs of a study side by side: each a process of its own, `adder study … --run K`. What is timed runs alone, after the
-// others.
+// The runs of a study side by side: each a process of its own, `adder study … --run FOLDER`. What is timed runs alone, after the
+// others, with all threads, but for a calibration: it has as many as the runs whose steps follow from it.
 #pragma once
 #include "framework/cli/study_jobs.h"
 

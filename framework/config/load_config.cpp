@@ -236,7 +236,6 @@ KnownKeys choose_architecture(const JsonValue& tree, Config& config, const Model
 
 }  // namespace
 
-// At the first of the keys that the user's own file or command gives, else at the first that a base of it does.
 void refuse(const Config& config, const std::vector<std::string>& keys, const std::string& what) {
   for (const bool own : {true, false})
     for (const std::string& key : keys) {

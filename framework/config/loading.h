@@ -7,7 +7,8 @@
 
 namespace adder {
 
-// UsageError at the place of the first of these keys that was given; else the file alone says where.
+// UsageError at the first of these keys that the user's own file or command gives, else at the first that a base of it does; else
+// the file alone says where.
 [[noreturn]] void refuse(const Config& config, const std::vector<std::string>& keys, const std::string& what);
 
 // ---- data.task (load_task.cpp) ----------------------------------------------------------------------------

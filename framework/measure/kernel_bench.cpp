@@ -81,7 +81,7 @@ double median_seconds(const std::function<void()>& run, double seconds) {
 
 Paced median_paced(const std::function<void()>& run, double seconds) {
   std::vector<double> rates;
-  const double median_time = repeated(run, seconds, [&] { rates.push_back(multiply_add_rate()); });
+  const double median_time = repeated(run, seconds, [&] { rates.push_back(flops_now()); });
   return {median_time, median(std::move(rates))};
 }
 
@@ -91,7 +91,7 @@ KernelSpeed measure(const KernelBench& bench, double seconds) {
   const Timed timed = bench.prepare();
   speed.work = timed.work;
   const Paced paced = median_paced(timed.run, seconds);
-  speed.work.seconds = paced.seconds, speed.multiply_adds = paced.multiply_adds;
+  speed.work.seconds = paced.seconds, speed.flops = paced.flops;
   return speed;
 }
 

@@ -28,9 +28,9 @@ double median(std::vector<double> times);
 // The median of the repetitions that `seconds` leave room for, at least three, each of a millisecond or more.
 double median_seconds(const std::function<void()>& run, double seconds);
 
-// The same, and the machine's rate of multiply-adds beside it: the median of samples before each repetition.
+// The same, and flops_now() meanwhile: the median of samples before each repetition.
 struct Paced {
-  double seconds = 0, multiply_adds = 0;
+  double seconds = 0, flops = 0;
 };
 Paced median_paced(const std::function<void()>& run, double seconds);
 
@@ -38,7 +38,7 @@ struct KernelSpeed {
   std::string name;
   CheckReport check;
   Cost work;                 // seconds: of one call; 0 where the check failed: a wrong answer has no speed
-  double multiply_adds = 0;  // the machine's rate meanwhile
+  double flops = 0;          // the machine's multiply-adds meanwhile, FLOP/s
 };
 KernelSpeed measure(const KernelBench& bench, double seconds);
 

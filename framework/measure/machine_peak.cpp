@@ -78,16 +78,19 @@ MachinePeak measure_peak(DType dtype, double seconds, int64_t bytes) {
   return peak;
 }
 
-double multiply_add_rate() {
-  double work = 0;
-  const kernels::Peak<float> a{.tasks = kPartsPerThread * kernels::threads(), .rounds = 5000, .work = &work};
-  const auto start = std::chrono::steady_clock::now();
-  KERNEL(peak_fma, float)(Device::cpu, a);
-  return work / seconds_since(start);
+double flops_now() {
+  double work = 0, best = 0;
+  const kernels::Peak<float> a{.tasks = kernels::threads(), .rounds = 100000, .work = &work};
+  for (int sample = 0; sample < 2; ++sample) {  // the first one may wait for threads to wake
+    const auto start = std::chrono::steady_clock::now();
+    KERNEL(peak_fma, float)(Device::cpu, a);
+    best = std::max(best, work / seconds_since(start));
+  }
+  return best;
 }
 
-MachinePeak at_rate(MachinePeak peak, double multiply_adds) {
-  const double factor = multiply_adds / peak.flops;
+MachinePeak at_rate(MachinePeak peak, double flops) {
+  const double factor = flops / peak.flops;
   peak.flops *= factor, peak.bf16_flops *= factor, peak.exps *= factor;
   return peak;
 }

@@ -23,11 +23,11 @@ struct MachinePeak {
 // what exceeds the last cache).
 MachinePeak measure_peak(DType dtype, double seconds = 0.1, int64_t bytes = 0);
 
-// Float32 multiply-adds a second on all threads at this moment, times two, from some tenths of a millisecond: the clock of
-// cores that share a socket changes from second to second.
-double multiply_add_rate();
+// FLOP/s of float32 multiply-adds on all threads at this moment, the better of two samples of a fifth of a millisecond: the
+// clock of cores that share a socket changes from second to second.
+double flops_now();
 // The limits of a moment with that rate: what was measured once, arithmetic slower or faster by as much.
-MachinePeak at_rate(MachinePeak peak, double multiply_adds);
+MachinePeak at_rate(MachinePeak peak, double flops);
 
 // The least time that the machine could take: arithmetic (FLOPs and exponentials share the same units, so their times
 // add) or memory, whichever is more; and what takes it.

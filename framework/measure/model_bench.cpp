@@ -62,7 +62,7 @@ ModelSpeed measure_model(const Config& config, const ModelFactory& factory, int6
   for (const Profile::Row& row : profile.rows())
     for (const Cost& cost : {row.forward, row.backward}) {
       speed.step += cost;
-      speed.limit_seconds += limit_of(cost, at_rate(peak, paced.multiply_adds)).seconds / steps;
+      speed.limit_seconds += limit_of(cost, at_rate(peak, paced.flops)).seconds / steps;
     }
   speed.step.flops /= steps, speed.step.exps /= steps, speed.step.bf16_flops /= steps, speed.step.bytes /= steps;
   speed.step.seconds = paced.seconds;

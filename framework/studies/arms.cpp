@@ -133,26 +133,38 @@ void solve(Arm& arm, double target, const StudyConfig& study, const Surroundings
   arm = best;
 }
 
+// Keys that would move the steps, or the time that one takes, after it was measured.
 void check_budget(const std::vector<Arm>& arms, const StudyConfig& study) {
   if (!study.match.by_time()) return;
-  const std::string& reference = study.match.reference;
-  const auto named = std::find_if(arms.begin(), arms.end(), [&](const Arm& a) { return a.name == reference && !a.counts; });
-  if (named == arms.end())
-    throw UsageError(study.source + ": match: budget is \"time\", the training time of match.reference, " +
-                     (reference.empty() ? std::string("and there is none; give the name of an arm") : "but no arm that is trained is named \"" + reference + "\""));
+  const std::string where = study.source + ": match: budget is \"time\", ", &reference = study.match.reference, &swept = study.sweep.key;
+  if (!reference_of(arms, study))
+    throw UsageError(where + "the training time of match.reference, " +
+                     (reference.empty() ? "and there is none; give the name of an arm" : "but no arm that is trained is named \"" + reference + "\""));
+  if (study.sweep.given() && !swept.starts_with("optimizer.") && !swept.starts_with("schedule."))
+    throw UsageError(where + "but sweep.key is " + swept + ", which changes the time of a step; sweep a key of optimizer or schedule");
+  for (const Arm& arm : arms) {
+    const Config& c = arm.config;
+    if (arm.counts) continue;
+    const auto refuse = [&](const std::string& what) { throw UsageError(where + "but arm " + arm.name + " has " + what); };
+    if (c.training.steps != arms[0].config.training.steps && !arms[0].counts) refuse("training.steps of its own; the time decides them");
+    if (c.decay_steps_given()) refuse("schedule.decay_steps; leave it away, and the decay ends with the arm's own steps");
+    if (c.evaluation.stop_when_solved) refuse("evaluation.stop_when_solved, which ends a run before its time; set it to false");
+    if (!c.data.batches.empty()) refuse("data.batches, whose shape is the file's; give text or a task");
+  }
 }
 
 void match(std::vector<Arm>& arms, const StudyConfig& study, const Surroundings& around) {
   const MatchConfig& m = study.match;
   check_budget(arms, study);
   if (m.what == "none") return;
-  if ((m.target == 0) == m.reference.empty()) throw UsageError(study.source + ": match: give either reference or target");
+  const bool by_target = m.target != 0;
+  if (!m.by_time() && by_target != m.reference.empty()) throw UsageError(study.source + ": match: give either reference or target");
   double target = double(m.target);
   for (const Arm& arm : arms)
-    if (arm.name == m.reference) target = matched(arm, m.what);
+    if (!by_target && arm.name == m.reference) target = matched(arm, m.what);
   if (target == 0) throw UsageError(study.source + ": match.reference: there is no arm \"" + m.reference + "\"");
   for (Arm& arm : arms)
-    if (!arm.counts && arm.name != m.reference) solve(arm, target, study, around);
+    if (!arm.counts && (by_target || arm.name != m.reference)) solve(arm, target, study, around);
 }
 
 void check_measures(const StudyConfig& study, const std::vector<Arm>& arms, const Surroundings& around) {
@@ -219,6 +231,11 @@ Config Arm::with_seed(int64_t seed, const ModelFactory& factory) const {
   Config c = read_config(std::move(seeded), config.source, factory);
   c.name = name;
   return c;
+}
+
+const Arm* reference_of(const std::vector<Arm>& arms, const StudyConfig& study) {
+  const auto named = std::find_if(arms.begin(), arms.end(), [&](const Arm& a) { return a.name == study.match.reference && !a.counts; });
+  return named == arms.end() ? nullptr : &*named;
 }
 
 std::vector<std::string> values_of(const Measure& measure, const std::vector<Arm>& arms) {

@@ -42,6 +42,7 @@ struct Arm {
   double flops = 0;           // a training token
   double state_bytes = 0;     // of one sequence after a training context
   std::string note;           // "model.d_model 116 solved for; training.steps 420 in the time of mamba"
+  std::vector<double> paces;  // of a calibration: seconds a token, by round
   bool counts = false;
   bool at_edge = false;       // the value that its sweep chose is the least or the largest tried
 
@@ -52,6 +53,8 @@ struct Arm {
 // UsageError where a key is unknown or a value refused, where a claim names no arm or no value of a measure, or a match
 // can't be met.
 std::vector<Arm> arms_of(const StudyConfig& study, const Surroundings& around);
+// The arm of match.reference; null without one that is trained.
+const Arm* reference_of(const std::vector<Arm>& arms, const StudyConfig& study);
 // The values of a measure that any of the arms has.
 std::vector<std::string> values_of(const Measure& measure, const std::vector<Arm>& arms);
 

@@ -29,18 +29,19 @@ Item parameters_match(const StudyPlan& plan) {
 }
 
 Item budgets_match(const StudyPlan& plan) {
-  if (plan.study.match.by_time())
-    return {Tone::good, "every arm is trained for the time of " + plan.study.match.reference + ", by tokens/s timed once, in turn; they see as many tokens as that lets them"};
-  const auto budget = [](const Config& c) {
+  const bool by_time = plan.study.match.by_time();
+  const auto budget = [&](const Config& c) {
     DataConfig data = c.data;
-    return dump(write_fields(data), -1) + std::to_string(c.training.steps * c.training.tokens_a_step());
+    return dump(write_fields(data), -1) + (by_time ? "" : std::to_string(c.training.steps * c.training.tokens_a_step()));
   };
   std::string first;
   for (const Arm& arm : plan.arms) {
     if (arm.counts) continue;
     if (first.empty()) first = budget(arm.config);
-    if (budget(arm.config) != first) return {Tone::bad, "arms do not see the same tokens, or not as many"};
+    if (budget(arm.config) != first) return {Tone::bad, by_time ? "arms do not see the same text" : "arms do not see the same tokens, or not as many"};
   }
+  if (by_time)
+    return {Tone::good, "every arm is trained for the time of " + plan.study.match.reference + ", by tokens/s timed once, in turn, on this machine; they see as many tokens as that lets them"};
   return {Tone::good, "every arm sees the same tokens in the same order, seed by seed"};
 }
 
@@ -93,7 +94,9 @@ std::vector<std::pair<Tone, std::string>> checklist(const StudySet& set, const s
     if (!all[p].failures.empty()) add({Tone::bad, std::to_string(all[p].failures.size()) + " runs failed"});
   }
   items.emplace_back(Tone::good, "no checkpoint was chosen by the split that is reported: the last step counts");
-  items.emplace_back(Tone::good, "kernels are deterministic: a run's numbers depend on no thread, no load and no interruption");
+  const bool timed = std::any_of(set.plans.begin(), set.plans.end(), [](const StudyPlan& p) { return p.study.match.by_time(); });
+  items.emplace_back(Tone::good, std::string("kernels are deterministic: a run's numbers depend on no thread, no load and no interruption") +
+                                     (timed ? "; how many steps a run has follows from a timing, which depends on all of them" : ""));
   items.emplace_back(Tone::good, "configs, seeds, metrics of every step and the hashes of data lie beside this page");
   return items;
 }

@@ -97,6 +97,14 @@ double validation_loss(const JsonValue& result) {
   return curve && !curve->items.empty() ? number_of(curve->items.back().items[1]) : NAN;
 }
 
+// What a trial is chosen by, the least: the loss that it ended with; of a task that it solved, and so ended early, less than
+// any loss, the less the sooner.
+double standing(const JsonValue& result) {
+  const JsonValue* task = result.find("task");
+  const JsonValue* steps = task ? task->find("steps") : nullptr;
+  return steps && number_of(*steps) > 0 ? -1 / number_of(*steps) : validation_loss(result);
+}
+
 void take_trial(const StudyPlan& plan, const Job& job, const JsonValue& result, Findings& f) {
   add(f.trials[plan.arms[job.arms[0]].name][job.value], job.seed, validation_loss(result));
 }
@@ -121,17 +129,17 @@ void take_sweeps(const StudyPlan& plan, const Trials& trials, Findings& o) {
   }
 }
 
-// Each arm takes the value of its sweep whose mean loss is lowest; one with which a trial failed is none.
+// Each arm takes the value of its sweep whose trials stand best on average; one with which a trial failed is none.
 void choose(StudyPlan& plan, const std::string& runs, const ModelFactory& factory) {
   if (!plan.study.sweep.given()) return;
-  Findings trials;
+  std::map<std::string, std::map<double, Sample>> trials;
   for (const Job& job : plan.jobs)
-    if (job.kind == Job::Kind::sweep) take_trial(plan, job, read_result(job, runs), trials);
+    if (job.kind == Job::Kind::sweep) add(trials[plan.arms[job.arms[0]].name][job.value], job.seed, standing(read_result(job, runs)));
   for (Arm& arm : plan.arms) {
     if (arm.counts) continue;
     const std::vector<double>& values = plan.study.sweep.values;
     double best = values[0], least = INFINITY;
-    for (const auto& [value, sample] : trials.trials[arm.name])
+    for (const auto& [value, sample] : trials[arm.name])
       if (!sample.failed && statistics::mean(sample.values) < least) best = value, least = statistics::mean(sample.values);
     // The trials' jobs set the key themselves: that it stands in the tree changes no trial's hash.
     arm = arm.with_key(plan.study.sweep.key, JsonValue(best));
@@ -182,7 +190,7 @@ StudyPlan plan_of(const StudyConfig& study, const Surroundings& around, const st
   plan.stage = Stage::calibrating;
   if (study.match.by_time()) {
     if (!add({calibration_of(study, plan.arms)})) return plan;
-    give_time(plan.arms, study, read_result(plan.jobs[0], runs), around.factory);
+    give_time(plan.arms, study, read_result(plan.jobs[0], runs), runs + "/" + plan.jobs[0].folder, around.factory);
   }
   plan.stage = Stage::sweeping;
   if (!add(sweep_of(study, plan.arms, around))) return plan;

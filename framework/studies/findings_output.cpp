@@ -27,6 +27,7 @@ JsonValue to_json(const StudyPlan& plan, const Findings& o) {
     a.set("name", arm.name), a.set("parameters", arm.all_parameters), a.set("non_embedding_parameters", arm.parameters);
     a.set("flops_a_token", arm.flops), a.set("state_bytes", arm.state_bytes);
     if (!arm.note.empty()) a.set("matched", arm.note);
+    if (!arm.paces.empty()) a.set("seconds_a_token", JsonValue::array(arm.paces));
     arms.push(std::move(a));
   }
   for (size_t i = 0; i < plan.study.claims.size(); ++i) claims.push(claim_json(plan.study.claims[i], o.verdicts[i]));

@@ -43,6 +43,19 @@ JsonValue range(const Interval& i) {
   return list;
 }
 
+void check_value(const StudyConfig& study, const FitConfig& fit, const Arm& arm, const std::string& where) {
+  std::string known;
+  bool found = false;
+  for (const MeasureConfig& m : study.measures)
+    for (const std::string& value : m.measure->values(arm.config)) {
+      if (m.measure->when() != When::trained && m.measure->when() != When::reread) continue;
+      known += (known.empty() ? "" : ", ") + m.name + "." + value;
+      found |= m.name + "." + value == fit.measure;
+    }
+  if (!found)
+    throw UsageError(where + "there is no value \"" + fit.measure + "\" of trained models, of " + arm.name + (known.empty() ? "" : "; values: " + known));
+}
+
 }  // namespace
 
 void check_fits(const StudyConfig& study, const std::vector<Arm>& arms) {
@@ -53,15 +66,8 @@ void check_fits(const StudyConfig& study, const std::vector<Arm>& arms) {
       if (arm == arms.end()) throw UsageError(where + "there is no arm \"" + name + "\"");
       if (arm->counts) throw UsageError(where + "the arm " + name + " counts the text, it has no size that a law is of");
     }
-    std::string known;
-    bool found = false;
-    for (const MeasureConfig& m : study.measures)
-      for (const std::string& value : values_of(*m.measure, arms)) {
-        if (m.measure->when() != When::trained && m.measure->when() != When::reread) continue;
-        known += (known.empty() ? "" : ", ") + m.name + "." + value;
-        found |= m.name + "." + value == fit.measure;
-      }
-    if (!found) throw UsageError(where + "there is no value \"" + fit.measure + "\" of trained models" + (known.empty() ? "" : "; values: " + known));
+    for (const Arm& arm : arms)
+      if (takes(fit, arm)) check_value(study, fit, arm, where);
     std::vector<ScalingPoint> points;
     for (const Arm& arm : arms)
       if (takes(fit, arm)) points.push_back(sizes_of(arm));

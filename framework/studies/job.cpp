@@ -8,6 +8,7 @@
 #include "framework/studies/calibration.h"
 #include "framework/studies/measures/pace.h"
 #include "framework/training/durable_file.h"
+#include "kernels/parallel.h"
 
 namespace adder::studies {
 namespace {
@@ -87,11 +88,11 @@ std::string text_of(const Job& job, const std::vector<Arm>& arms) {
 }  // namespace
 
 Job calibration_of(const StudyConfig& study, const std::vector<Arm>& arms) {
-  Job job{Job::Kind::calibration, "tokens/s of all arms in turn", "", {}, study.seeds[0]};
+  Job job{Job::Kind::calibration, "calibration: tokens/s of all arms in turn", "", {}, study.seeds[0]};
   for (size_t a = 0; a < arms.size(); ++a)
     if (!arms[a].counts) job.arms.push_back(a);
   job.weight = double(kCalibrationRounds) * 2 * kCalibrationSeconds * double(job.arms.size());
-  job.folder = hash_of("calibration" + text_of(job, arms));
+  job.folder = hash_of("calibration " + std::to_string(kCalibrationRounds) + " " + std::to_string(kCalibrationSeconds) + text_of(job, arms));
   return job;
 }
 
@@ -209,6 +210,7 @@ std::optional<JsonValue> measured(const Job& job, const StudyConfig& study, cons
       values[i].push_back(calibrating ? Values{{"pace", pace(subject, kCalibrationSeconds)}} : measure->of_model(subject));
     }
   JsonValue result = JsonValue::object(), by_arm = JsonValue::object();
+  if (job.timed()) result.set("threads", int64_t(kernels::threads()));
   for (size_t i = 0; i < job.arms.size(); ++i) {
     JsonValue table = JsonValue::object();
     for (size_t v = 0; v < values[i][0].size(); ++v) {

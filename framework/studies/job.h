@@ -1,5 +1,6 @@
-// What a study runs: a training run an arm and seed, a measurement an arm and seed, or a timing of all arms in turn. Each has a folder below runs/ whose name is the hash of what decides its numbers: the resolved config, the content
-// of its data, and kNumerics. Its result.json is written last, whole; a folder without one is unfinished.
+// What a study runs: a training run an arm and seed, a measurement an arm and seed, or a timing of all arms in turn. Each has a
+// folder below runs/ whose name is the hash of what decides its numbers: the resolved config, the content of its data, and
+// kNumerics. Its result.json is written last, whole; a folder without one is unfinished.
 #pragma once
 #include <optional>
 

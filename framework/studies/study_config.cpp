@@ -192,9 +192,9 @@ void MatchConfig::fields(Fields& f) {
            "what all arms have alike: parameters outside embedding and head, FLOPs a training token, or bytes of state after a context");
   f("key", key, "the width that is solved for");
   f("reference", reference, "the arm that the others are matched to; its own width and steps stay");
-  f("target", target, "in place of a reference: the number itself", at_least(0));
+  f("target", target, "in place of a reference: the number itself; beside one where budget is \"time\"", at_least(0));
   f("multiple", multiple, "widths are multiples of it", at_least(1));
-  f("tolerance", tolerance, "the share by which an arm may miss", above(0));
+  f("tolerance", tolerance, "the share by which an arm may miss the number, or the time", above(0));
   f.choice("budget", budget, {"tokens", "time"},
            "what every arm is trained with: as many steps as its config says, or as many as fit into the reference's time; tokens/s are timed once and stored");
 }

@@ -33,6 +33,14 @@ std::string stored_text(const std::string& folder, const char* name) {
   return read_text_file(path);
 }
 
+// Of a stored study; empty where the file is damaged: it is written anew.
+std::string name_in(const std::string& stored, const std::string& path) try {
+  const JsonValue tree = parse_json(stored, path), *name = tree.find("name");
+  return name && name->is(JsonValue::Kind::string) ? name->string : "";
+} catch (const UsageError&) {
+  return "";
+}
+
 std::string results_text(const StudySet& set, const std::vector<Findings>& all) {
   JsonValue j = JsonValue::object(), list = JsonValue::array();
   j.set("name", set.name), j.set("question", set.question);
@@ -152,9 +160,9 @@ void write_study(const StudySet& set, const std::string& folder) {
   if (fs::exists(path, error)) {
     const std::string stored = read_text_file(path);
     if (stored == text) return;
-    const JsonValue other = parse_json(stored, path), *name = other.find("name");
-    if (name && name->is(JsonValue::Kind::string) && name->string != set.name)
-      throw UsageError(folder + " holds the study \"" + name->string + "\", expected \"" + set.name + "\" or a new folder; choose another --out");
+    const std::string other = name_in(stored, path);
+    if (!other.empty() && other != set.name)
+      throw UsageError(folder + " holds the study \"" + other + "\", expected \"" + set.name + "\" or a new folder; choose another --out");
   }
   fs::create_directories(runs_folder(folder), error);
   if (error) throw Error("cannot create " + folder + ": " + error.message() + "; choose another --out");

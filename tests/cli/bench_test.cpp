@@ -25,7 +25,7 @@ TEST(CliBench, KernelsAndModelsAsJson) {
   EXPECT_EQ(kernel["limit"], "B");
   EXPECT_GT(kernel["seconds"], 0);
   EXPECT_GT(kernel["share"], 0);
-  EXPECT_GT(kernel["multiply_adds_per_second"], 0);
+  EXPECT_GT(kernel["flops_per_second"], 0);
   EXPECT_TRUE(result["models"].empty());
 }
 

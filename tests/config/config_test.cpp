@@ -256,6 +256,8 @@ TEST(Config, WhatDoesNotFitABaseIsNamedOnTop) {
   const std::string top = write_temporary("top.json", R"({"extends": "base.json", "data": {"train": "x"}, "model": {"architecture": "mamba"},)"
                                                       "\n \"training\": {\"steps\": 50}}");
   EXPECT_HAS(usage_error([&] { load_config(top, {}, factory); }), top + ":2:24: schedule.warmup_steps is 100, expected at most");
+  const std::string plain = write_temporary("plain.json", R"({"extends": "base.json", "data": {"train": "x"}, "model": {"architecture": "mamba"}})");
+  EXPECT_HAS(usage_error([&] { load_config(plain, {"training.steps=50"}, factory); }), "--set training.steps=50: schedule.warmup_steps is 100");
 }
 
 TEST(Config, ExtendsInACircleNamesTheChain) {

@@ -17,7 +17,7 @@ StudyConfig study(const std::string& match) {
     "training": {"steps": 100, "batch_size": 2, "context_length": 16}},
     "axes": [{"name": "architecture", "arms": [{"name": "mamba", "set": {"model.architecture": "mamba"}},
       {"name": "rnn", "set": {"model.architecture": "rnn", "training.batch_size": 4}},
-      {"name": "ngram", "set": {"model": {"architecture": "ngram", "order": 3, "d_model": null, "n_layers": null}, "training": {"steps": null, "batch_size": null}}}]}],
+      {"name": "ngram", "set": {"model": {"architecture": "ngram", "order": 3, "d_model": null, "n_layers": null}, "training": {"steps": null, "batch_size": null}, "schedule": null}}]}],
     "seeds": [1, 2], "measures": [{"name": "quality"}], "match": )" + match + "}", "study"), "study", false);
 }
 
@@ -33,15 +33,15 @@ Surroundings around() {
 TEST(Calibration, StepsFollowFromTheMedianPace) {
   const StudyConfig config = study(R"({"budget": "time", "reference": "mamba"})");
   std::vector<Arm> arms = arms_of(config, around());
-  const JsonValue result = parse_json(R"({"arms": {"mamba": {"pace": [2e-5, 9e-5, 1e-5]}, "rnn": {"pace": [4e-6, 4e-6, 5e-5]}}})", "result");
-  give_time(arms, config, result, model_registry());
+  const JsonValue result = parse_json(R"({"threads": 2, "arms": {"mamba": {"pace": [2e-5, 9e-5, 1e-5]}, "rnn": {"pace": [4e-6, 4e-6, 5e-5]}}})", "result");
+  give_time(arms, config, result, "runs/x", model_registry());
   EXPECT_EQ(arms[0].config.training.steps, 100) << "the reference keeps its own";
   EXPECT_EQ(arms[1].config.training.steps, 250) << "100 steps of 32 tokens at 2e-5 s, in steps of 64 tokens at 4e-6 s";
   EXPECT_EQ(arms[1].with_seed(2, model_registry()).training.steps, 250);
-  EXPECT_EQ(arms[1].note, "training.steps 250 in the time of mamba, at 250000 tokens/s");
+  EXPECT_EQ(arms[1].note, "training.steps 250 in the time of mamba, at 250000 tokens/s on 2 threads");
   EXPECT_EQ(arms[2].note, "") << "what counts the text has no steps";
   const JsonValue half = parse_json(R"({"arms": {"mamba": {"pace": [1e-5]}}})", "result");
-  expect_error([&] { give_time(arms, config, half, model_registry()); }, "no pace of rnn");
+  expect_error([&] { give_time(arms, config, half, "runs/x", model_registry()); }, "runs/x: tells no pace of rnn");
 }
 
 TEST(Calibration, ComesBeforeAllElse) {
@@ -58,20 +58,40 @@ TEST(Calibration, NeedsAReferenceThatIsTrained) {
     expect_error([&] { arms_of(study(R"({"budget": "time", "reference": ")" + std::string(name) + R"("})"), around()); }, "no arm that is trained is named");
 }
 
-// A value that only the second arm has is a value of the study, and a claim on the first that needs it is refused.
-TEST(Arms, ValuesAreThoseOfAllArms) {
-  const char text[] = R"({"base": {"data": {"task": {"name": "parity", "length": 8}}, "model": {"architecture": "rnn", "d_model": 8, "n_layers": 1}},
-    "axes": [{"name": "length", "key": "data.task.length", "values": [8, 16]}], "seeds": [1], "measures": [{"name": "task"}],
-    "claims": [{"id": "x", "statement": "x", "measure": "task.accuracy@16", "arms": ["ARM"], "relation": "at_least", "bound": 0}]})";
-  const auto with = [&](const std::string& arm) {
-    std::string changed = text;
-    return read_study(parse_json(changed.replace(changed.find("ARM"), 3, arm), "study"), "study", false);
+// What would move the steps, or their time, after it was measured.
+TEST(Calibration, RefusesWhatWouldUndoIt) {
+  const auto refused = [&](const std::string& base, const std::string& more, const std::string& words) {
+    const std::string text = R"({"base": {"data": {"train": "x"}, "model": {"d_model": 8, "n_layers": 1}, "training": {"steps": 100, "batch_size": 2, "context_length": 16})" + base + R"(},
+      "axes": [{"name": "architecture", "key": "model.architecture", "values": ["mamba", "rnn"]}], "seeds": [1, 2], "measures": [{"name": "quality"}],
+      "match": {"budget": "time", "reference": "mamba"})" + more + "}";
+    expect_error([&] { arms_of(read_study(parse_json(text, "study"), "study", false), around()); }, words);
   };
-  const Surroundings here(model_registry(), [](const Config&) { return 8; }, [](const Config&) { return std::string("task"); });
-  const StudyConfig sound = with("16");
-  const std::vector<std::string> values = values_of(*sound.measures[0].measure, arms_of(sound, here));
-  for (const char* value : {"accuracy@8", "accuracy@16"}) EXPECT_EQ(std::count(values.begin(), values.end(), value), 1) << value;
-  expect_error([&] { arms_of(with("8"), here); }, "there is no value \"task.accuracy@16\" of 8");
+  refused("", R"(, "sweep": {"key": "training.batch_size", "values": [2, 4], "seeds": [9]})", "sweep.key is training.batch_size, which changes the time of a step");
+  refused(R"(, "schedule": {"decay_steps": 50})", "", "arm mamba has schedule.decay_steps");
+  refused(R"(, "evaluation": {"stop_when_solved": true})", "", "evaluation.stop_when_solved");
+}
+
+TEST(Calibration, StepsThatMissTheTimeOrDoNotFitTheConfigAreNamed) {
+  const StudyConfig config = study(R"({"budget": "time", "reference": "mamba"})");
+  std::vector<Arm> arms = arms_of(config, around());
+  const JsonValue slow = parse_json(R"({"arms": {"mamba": {"pace": [1e-6]}, "rnn": {"pace": [2e-5]}}})", "result");
+  expect_error([&] { give_time(arms, config, slow, "runs/x", model_registry()); }, "2.5 steps of rnn fit into the time of mamba, which whole steps miss");
+  StudyConfig warm = config;
+  warm.base.tree = parse_json(R"({"data": {"train": "x"}, "model": {"d_model": 8, "n_layers": 1}, "schedule": {"warmup_steps": 60},
+    "training": {"steps": 100, "batch_size": 2, "context_length": 16}})", "base");
+  arms = arms_of(warm, around());
+  const JsonValue half = parse_json(R"({"arms": {"mamba": {"pace": [1e-6]}, "rnn": {"pace": [1e-6]}}})", "result");
+  expect_error([&] { give_time(arms, warm, half, "runs/x", model_registry()); }, "50 steps of rnn fit into the time of mamba, and its config refuses them: ");
+}
+
+// The number solves the widths, the reference's too; the reference gives the time.
+TEST(Calibration, StandsBesideATarget) {
+  const std::vector<Arm> arms = arms_of(study(R"({"what": "parameters", "target": 3000, "tolerance": 0.2, "budget": "time", "reference": "mamba"})"), around());
+  for (const Arm& arm : arms) {
+    if (arm.counts) continue;
+    EXPECT_NEAR(double(arm.parameters), 3000, 600) << arm.name;
+  }
+  expect_error([] { arms_of(study(R"({"what": "parameters", "target": 3000, "reference": "mamba"})"), around()); }, "give either reference or target");
 }
 
 }  // namespace
