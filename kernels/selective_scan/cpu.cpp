@@ -414,9 +414,10 @@ void adjoint_steps(const View<T>& v, int64_t block, int64_t slot, int64_t begin,
     if (s.softplus) ddelta = ddelta * load(in.slope + lane);
     dbias += ddelta;
     dD = fma(dyr, u, dD);
-    if (s.ddelta) store(s.ddelta.row(r) + first, load(s.ddelta.row(r) + first, count) + ddelta, count);
+    if (s.ddelta)
+      store(s.ddelta.row(r) + first, (s.overwrite_ddelta ? zero<T>() : load(s.ddelta.row(r) + first, count)) + ddelta, count);
     if (s.du)
-      store(s.du.row(r) + first, load(s.du.row(r) + first, count) + fma(through, dt, skip * dyr), count);
+      store(s.du.row(r) + first, (s.overwrite_du ? zero<T>() : load(s.du.row(r) + first, count)) + fma(through, dt, skip * dyr), count);
     if (s.dz)
       store(s.dz.row(r) + first, fma(load(in.y + lane), fma(skip, u, y.total()), load(s.dz.row(r) + first, count)), count);
   }
@@ -425,6 +426,15 @@ void adjoint_steps(const View<T>& v, int64_t block, int64_t slot, int64_t begin,
     for (int64_t n = 0; n < state; ++n) store(g_memory + n * kLanes<T>, g.get(n));
   store(p.dD + slot * kLanes<T>, dD);
   store(p.bias + slot * kLanes<T>, dbias);
+}
+
+// The boundary that is needed next, on its way to the second-level cache.
+template <class T>
+void fetch_boundary(const View<T>& v, int64_t chunk, int64_t block, int64_t begin, int64_t end) {
+  const bool more = block + 1 < end;
+  if (!more && chunk == 0) return;
+  const T* next = more ? v.boundary(chunk, block + 1) : v.boundary(chunk - 1, begin);
+  for (int64_t i = 0; i < v.s.state * kLanes<T>; i += 64 / int64_t(sizeof(T))) __builtin_prefetch(next + i, 0, 2);
 }
 
 template <Kind kKind, class T, int N>
@@ -438,6 +448,7 @@ void backward_block(const View<T>& v, int64_t chunk, int64_t block, int64_t begi
   if (near) recompute<kKind, true, T, N>(v, block, begin, steps, in, p);
   else recompute<kKind, false, T, N>(v, block, begin, steps, in, p);
   prepare_adjoints<kKind>(v, block, begin, steps, in);
+  fetch_boundary(v, chunk, block, begin_block, end_block);
   adjoint_steps<kKind, T, N>(v, block, block - begin_block, begin, steps, next, in, p);
 }
 

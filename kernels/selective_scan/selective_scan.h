@@ -34,6 +34,7 @@ struct SelectiveScan {
   Matrix<const T> dy{};                  // [batch * length, channels]    may be null: y was not used
   const T* dlast = nullptr;              // [batch, channels, state]      may be null
   Matrix<T> du{}, ddelta{}, dz{};        // backward adds into these; null: not wanted
+  bool overwrite_du = false, overwrite_ddelta = false;  // or writes these two
   T *dA = nullptr, *dD = nullptr, *ddelta_bias = nullptr, *dh0 = nullptr;
   Matrix<T> dB{}, dC{};                  // as B and C
 };
