@@ -28,10 +28,12 @@ struct BenchOptions {
 
 // ---- kernels ------------------------------------------------------------------------------------
 
+Limit limit_of(const KernelSpeed& s, const MachinePeak& peak) { return limit_of(s.work, at_rate(peak, s.flops)); }
+
 std::string kernel_line(const KernelSpeed& s, const MachinePeak& peak, size_t width) {
   std::string line = s.name + std::string(width + 2 - s.name.size(), ' ');
   if (!s.check.ok) return line + "check FAILED: " + s.check.text.substr(0, s.check.text.find('\n')) + "\n";
-  const Limit limit = limit_of(s.work, at_rate(peak, s.flops));
+  const Limit limit = limit_of(s, peak);
   line += decimals(s.work.seconds / kMicro, 1) + " us";
   if (limit.seconds > 0)
     line += ", " + decimals(limit.amount / s.work.seconds / kGiga, 1) + " G" + limit.unit + "/s, " +
@@ -47,7 +49,7 @@ JsonValue kernel_json(const KernelSpeed& s, const MachinePeak& peak) {
     entry.set("failure", s.check.text);
     return entry;
   }
-  const Limit limit = limit_of(s.work, at_rate(peak, s.flops));
+  const Limit limit = limit_of(s, peak);
   entry.set("seconds", s.work.seconds);
   entry.set("flops", s.work.flops);
   entry.set("exps", s.work.exps);
@@ -186,7 +188,8 @@ Action declare_bench(CLI::App& app) {
   app.footer(
       "The limits come first: multiply-adds, exponentials, memory. A kernel is checked against its definition before it is\n"
       "timed; times are medians. A share is of the limit at that moment: arithmetic (not memory) is timed again before each\n"
-      "repetition, since a processor's clock changes with its neighbours' load. Each architecture: d_model 128, 4 layers, 8 x 256 random tokens a step, vocabulary 65.\n"
+      "repetition, since a processor's clock changes with its neighbours' load.\n"
+      "Each architecture: d_model 128, 4 layers, 8 x 256 random tokens a step, vocabulary 65.\n"
       "Exit code 0: all checks hold, 5: one failed, and its kernel has no figure.\n"
       "Example: adder bench matmul selective_scan --threads 1");
   return [options](const ModelFactory& factory) { return bench_command(*options, factory); };

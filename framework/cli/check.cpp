@@ -12,6 +12,7 @@
 #include "framework/cli/version.h"
 #include "framework/config/config.h"
 #include "framework/core/error.h"
+#include "framework/core/words.h"
 #include "kernels/parallel.h"
 #include "kernels/simd_target.h"
 
@@ -33,12 +34,6 @@ struct Subject {
   std::string name;
   ModelConfig model;
 };
-
-std::string joined(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
-  return text;
-}
 
 Subject of_config(const CheckOptions& options, const ModelFactory& factory) {
   Config config = load_config(options.config, options.settings, factory, Use::stored);
@@ -89,7 +84,7 @@ std::string shown(const ModelConfig& model, int64_t parameters) {
   if (model.hybrid()) {
     std::vector<std::string> names;
     for (const BlockConfig& block : model.blocks) names.push_back(block.architecture);
-    text += " (" + joined(names) + ")";
+    text += " (" + listed(names) + ")";
   }
   return text + ", d_model " + std::to_string(model.d_model) + ", " + std::to_string(model.n_layers) +
          " layers, " + with_commas(parameters) + " parameters";
@@ -126,7 +121,7 @@ JsonValue machine_json() {
 void print_machine() {
   print(aligned(
       {{"program", version_line()},
-       {"SIMD", kernels::simd_target() + " in use; this machine runs " + joined(kernels::simd_targets())},
+       {"SIMD", kernels::simd_target() + " in use; this machine runs " + listed(kernels::simd_targets())},
        {"threads", std::to_string(kernels::threads())}}));
   flush_output();
 }

@@ -14,6 +14,7 @@
 #include "framework/cli/output.h"
 #include "framework/cli/version.h"
 #include "framework/core/error.h"
+#include "framework/core/words.h"
 #include "framework/measure/machine.h"
 #include "kernels/device.h"
 #include "kernels/matmul/bf16.h"
@@ -31,12 +32,6 @@ struct Line {
   std::string lack = {};  // what is wrong; "": all is well
   std::string mend = {};  // what to type, or to do
 };
-
-std::string joined(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
-  return text;
-}
 
 std::string gigabytes(int64_t bytes) { return decimals(double(bytes) / double(1024 * kMegabyte), 1) + " GB"; }
 
@@ -71,7 +66,7 @@ Line cuda() {
 
 Line simd() {
   const std::vector<std::string> usable = kernels::simd_targets();
-  Line line{"SIMD", joined(kernels::built_simd_targets()) + " built; " + joined(usable) + " usable"};
+  Line line{"SIMD", listed(kernels::built_simd_targets()) + " built; " + listed(usable) + " usable"};
   try {
     line.value += "; " + kernels::simd_target() + " in use";
     if (kernels::simd_target() != usable[0])

@@ -7,6 +7,7 @@
 #include "framework/cli/open_model.h"
 #include "framework/cli/output.h"
 #include "framework/core/error.h"
+#include "framework/core/words.h"
 #include "framework/data/hdf5.h"
 
 namespace adder {
@@ -52,9 +53,7 @@ std::vector<std::string> optimizer_slots(const std::string& path) {
 }
 
 std::string joined(const std::vector<std::string>& words, const std::string& none) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
-  return text.empty() ? none : text;
+  return words.empty() ? none : listed(words);
 }
 
 JsonValue tensors_json(const std::vector<Row>& rows) {

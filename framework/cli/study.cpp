@@ -166,7 +166,8 @@ Action declare_study(CLI::App& app) {
   app.add_option("--out", options->out, "the study's folder; default: studies/<name>")->type_name("DIR");
   app.add_flag("--full", options->full, "the full form, as the file says; default: the small one");
   app.add_flag("--list", options->list, "number, name and state of each run; runs nothing");
-  app.add_option("--run", options->run, "this one of --list alone, as in a Slurm array; no report. Numbers move when a sweep or a calibration is done, folders never")
+  app.add_option("--run", options->run, "this one of --list alone, as in a Slurm array; no report. Numbers move when a sweep or a calibration is done, "
+                                        "folders never")
       ->type_name("K|FOLDER");
   app.add_option("--only", options->only, "only runs with this text in their name; no report")->type_name("TEXT");
   app.add_option("--jobs", options->jobs, "runs side by side; what is timed runs alone")->type_name("N")->capture_default_str();

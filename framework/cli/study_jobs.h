@@ -10,7 +10,8 @@ struct StudyJob {
   studies::Job job;
   const studies::StudyConfig& study() const { return plan->study; }
 };
-// Runs that two studies have in common come once; calibrations come first, then the trials of sweeps, what else is timed last. The plans are pointed to.
+// Runs that two studies have in common come once; calibrations come first, then the trials of sweeps, what
+// else is timed last. The plans are pointed to.
 std::vector<StudyJob> work_of(const studies::StudySet& set);
 
 // The exit code. Finished runs are left alone, those that another process has are passed over.

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "framework/core/error.h"
+#include "framework/core/words.h"
 
 namespace adder {
 
@@ -258,9 +259,7 @@ std::string advice(const JsonValue& member, const std::string& path, Options& op
     if (other.ends_with("." + member.key) || other == member.key)
       meant += (meant.empty() ? "" : " or ") + other;
   if (!meant.empty()) return "; did you mean " + meant + "?";
-  std::string list;
-  for (const std::string& key : here) list += (list.empty() ? "" : ", ") + key;
-  return "; known keys " + (path.empty() ? "here" : "of " + path) + ": " + list;
+  return "; known keys " + (path.empty() ? "here" : "of " + path) + ": " + adder::listed(here);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "framework/config/loading.h"
 #include "framework/config/tree.h"
 #include "framework/core/error.h"
+#include "framework/core/words.h"
 #include "kernels/device.h"
 
 namespace adder {
@@ -126,12 +127,6 @@ void note_given(const JsonValue& value, const std::string& path, std::map<std::s
     if (value.is(Kind::object)) note_given(item, path.empty() ? item.key : path + "." + item.key, given);
 }
 
-std::string joined(const std::vector<std::string>& words) {
-  std::string list;
-  for (const std::string& word : words) list += (list.empty() ? "" : ", ") + word;
-  return list;
-}
-
 // The architecture that `object` (model, or an entry of model.blocks at `path`) names; null where it names none.
 const Architecture* named_architecture(const JsonValue& object, const std::string& path,
                                        const std::vector<Architecture>& table, bool or_hybrid) {
@@ -148,7 +143,7 @@ const Architecture* named_architecture(const JsonValue& object, const std::strin
   const std::string near = nearest(name, names);
   throw UsageError(named->place.text() + ": " + path + ".architecture: unknown architecture " +
                    dump(JsonValue(name)) + (near.empty() ? "" : "; did you mean \"" + near + "\"?") +
-                   "; known: " + joined(names));
+                   "; known: " + listed(names));
 }
 
 void prepare_block(BlockConfig& block, const Architecture& architecture) {

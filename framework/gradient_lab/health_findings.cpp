@@ -1,9 +1,10 @@
 #include "framework/gradient_lab/health_findings.h"
-#include "framework/gradient_lab/magnitude.h"
 
 #include <algorithm>
 #include <cmath>
 #include <map>
+
+#include "framework/gradient_lab/magnitude.h"
 
 namespace adder::lab {
 namespace {

@@ -1,8 +1,8 @@
 // What each number of a step says, in one sentence.
 #include <cmath>
 
-#include "framework/gradient_lab/step_probe.h"
 #include "framework/gradient_lab/magnitude.h"
+#include "framework/gradient_lab/step_probe.h"
 
 namespace adder::lab {
 namespace {

@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "framework/gradient_lab/probe_report.h"
 #include "framework/gradient_lab/magnitude.h"
+#include "framework/gradient_lab/probe_report.h"
 #include "framework/gradient_lab/step_probe.h"
 #include "framework/report/page.h"
 

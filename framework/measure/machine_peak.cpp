@@ -79,14 +79,9 @@ MachinePeak measure_peak(DType dtype, double seconds, int64_t bytes) {
 }
 
 double flops_now() {
-  double work = 0, best = 0;
+  double work = 0;
   const kernels::Peak<float> a{.tasks = kernels::threads(), .rounds = 100000, .work = &work};
-  for (int sample = 0; sample < 2; ++sample) {  // the first one may wait for threads to wake
-    const auto start = std::chrono::steady_clock::now();
-    KERNEL(peak_fma, float)(Device::cpu, a);
-    best = std::max(best, work / seconds_since(start));
-  }
-  return best;
+  return best_rate(0, work, [&] { KERNEL(peak_fma, float)(Device::cpu, a); });
 }
 
 MachinePeak at_rate(MachinePeak peak, double flops) {

@@ -23,8 +23,8 @@ struct MachinePeak {
 // what exceeds the last cache).
 MachinePeak measure_peak(DType dtype, double seconds = 0.1, int64_t bytes = 0);
 
-// FLOP/s of float32 multiply-adds on all threads at this moment, the better of two samples of a fifth of a millisecond: the
-// clock of cores that share a socket changes from second to second.
+// FLOP/s of float32 multiply-adds on all threads at this moment, from a fifth of a millisecond, after as long to wake the
+// threads: the clock of cores that share a socket changes from second to second.
 double flops_now();
 // The limits of a moment with that rate: what was measured once, arithmetic slower or faster by as much.
 MachinePeak at_rate(MachinePeak peak, double flops);

@@ -59,10 +59,11 @@ ModelSpeed measure_model(const Config& config, const ModelFactory& factory, int6
   const Paced paced = median_paced([&] { trainer.step(); }, seconds);
   speed.growth = resident_bytes() - before;  // the arena keeps what a step needed most
   const double steps = double(profile.steps());
+  const MachinePeak meanwhile = at_rate(peak, paced.flops);
   for (const Profile::Row& row : profile.rows())
     for (const Cost& cost : {row.forward, row.backward}) {
       speed.step += cost;
-      speed.limit_seconds += limit_of(cost, at_rate(peak, paced.flops)).seconds / steps;
+      speed.limit_seconds += limit_of(cost, meanwhile).seconds / steps;
     }
   speed.step.flops /= steps, speed.step.exps /= steps, speed.step.bf16_flops /= steps, speed.step.bytes /= steps;
   speed.step.seconds = paced.seconds;

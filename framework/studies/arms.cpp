@@ -5,6 +5,7 @@
 
 #include "framework/config/tree.h"
 #include "framework/core/error.h"
+#include "framework/core/words.h"
 #include "framework/measure/plan.h"
 #include "framework/studies/fits.h"
 #include "framework/studies/measures/state_bytes.h"
@@ -136,17 +137,18 @@ void solve(Arm& arm, double target, const StudyConfig& study, const Surroundings
 // Keys that would move the steps, or the time that one takes, after it was measured.
 void check_budget(const std::vector<Arm>& arms, const StudyConfig& study) {
   if (!study.match.by_time()) return;
-  const std::string where = study.source + ": match: budget is \"time\", ", &reference = study.match.reference, &swept = study.sweep.key;
-  if (!reference_of(arms, study))
+  const std::string where = study.source + ": match: budget is \"time\", ", &named = study.match.reference, &swept = study.sweep.key;
+  const Arm* reference = reference_of(arms, study);
+  if (!reference)
     throw UsageError(where + "the training time of match.reference, " +
-                     (reference.empty() ? "and there is none; give the name of an arm" : "but no arm that is trained is named \"" + reference + "\""));
+                     (named.empty() ? "and there is none; give the name of an arm" : "but no arm that is trained is named \"" + named + "\""));
   if (study.sweep.given() && !swept.starts_with("optimizer.") && !swept.starts_with("schedule."))
     throw UsageError(where + "but sweep.key is " + swept + ", which changes the time of a step; sweep a key of optimizer or schedule");
   for (const Arm& arm : arms) {
     const Config& c = arm.config;
     if (arm.counts) continue;
     const auto refuse = [&](const std::string& what) { throw UsageError(where + "but arm " + arm.name + " has " + what); };
-    if (c.training.steps != arms[0].config.training.steps && !arms[0].counts) refuse("training.steps of its own; the time decides them");
+    if (c.training.steps != reference->config.training.steps) refuse("training.steps of its own; the time decides them");
     if (c.decay_steps_given()) refuse("schedule.decay_steps; leave it away, and the decay ends with the arm's own steps");
     if (c.evaluation.stop_when_solved) refuse("evaluation.stop_when_solved, which ends a run before its time; set it to false");
     if (!c.data.batches.empty()) refuse("data.batches, whose shape is the file's; give text or a task");
@@ -194,12 +196,6 @@ void check_sweep(const StudyConfig& study, const std::vector<Arm>& arms) {
   }
 }
 
-std::string listed(const std::vector<std::string>& items) {
-  std::string list;
-  for (const std::string& item : items) list += (list.empty() ? "" : ", ") + item;
-  return list;
-}
-
 void check_claims(const StudyConfig& study, const std::vector<Arm>& arms) {
   for (const ClaimConfig& claim : study.claims) {
     const std::string where = claim.place.text() + ": claims: " + claim.id + ": ";
@@ -208,9 +204,7 @@ void check_claims(const StudyConfig& study, const std::vector<Arm>& arms) {
     for (const std::string& name : claim.arms) {
       const auto arm = std::find_if(arms.begin(), arms.end(), [&](const Arm& a) { return a.name == name; });
       if (arm == arms.end()) throw UsageError(where + "there is no arm \"" + name + "\"; arms: " + listed(names));
-      std::vector<std::string> values;
-      for (const MeasureConfig& m : study.measures)
-        for (const std::string& value : m.measure->values(arm->config)) values.push_back(m.name + "." + value);
+      const std::vector<std::string> values = value_names(study, *arm);
       if (std::find(values.begin(), values.end(), claim.measure) == values.end())
         throw UsageError(where + "there is no value \"" + claim.measure + "\" of " + name + "; values: " + listed(values));
     }
@@ -236,6 +230,15 @@ Config Arm::with_seed(int64_t seed, const ModelFactory& factory) const {
 const Arm* reference_of(const std::vector<Arm>& arms, const StudyConfig& study) {
   const auto named = std::find_if(arms.begin(), arms.end(), [&](const Arm& a) { return a.name == study.match.reference && !a.counts; });
   return named == arms.end() ? nullptr : &*named;
+}
+
+std::vector<std::string> value_names(const StudyConfig& study, const Arm& arm, bool of_runs) {
+  std::vector<std::string> names;
+  for (const MeasureConfig& m : study.measures) {
+    if (of_runs && m.measure->when() != When::trained && m.measure->when() != When::reread) continue;
+    for (const std::string& value : m.measure->values(arm.config)) names.push_back(m.name + "." + value);
+  }
+  return names;
 }
 
 std::vector<std::string> values_of(const Measure& measure, const std::vector<Arm>& arms) {

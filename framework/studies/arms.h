@@ -55,6 +55,8 @@ struct Arm {
 std::vector<Arm> arms_of(const StudyConfig& study, const Surroundings& around);
 // The arm of match.reference; null without one that is trained.
 const Arm* reference_of(const std::vector<Arm>& arms, const StudyConfig& study);
+// "quality.loss", …: what the study's measures give of an arm; `of_runs`: those alone that are of trained models.
+std::vector<std::string> value_names(const StudyConfig& study, const Arm& arm, bool of_runs = false);
 // The values of a measure that any of the arms has.
 std::vector<std::string> values_of(const Measure& measure, const std::vector<Arm>& arms);
 

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "framework/core/error.h"
+#include "framework/core/words.h"
 #include "framework/studies/findings.h"
 
 namespace adder::studies {
@@ -44,16 +45,9 @@ JsonValue range(const Interval& i) {
 }
 
 void check_value(const StudyConfig& study, const FitConfig& fit, const Arm& arm, const std::string& where) {
-  std::string known;
-  bool found = false;
-  for (const MeasureConfig& m : study.measures)
-    for (const std::string& value : m.measure->values(arm.config)) {
-      if (m.measure->when() != When::trained && m.measure->when() != When::reread) continue;
-      known += (known.empty() ? "" : ", ") + m.name + "." + value;
-      found |= m.name + "." + value == fit.measure;
-    }
-  if (!found)
-    throw UsageError(where + "there is no value \"" + fit.measure + "\" of trained models, of " + arm.name + (known.empty() ? "" : "; values: " + known));
+  const std::vector<std::string> known = value_names(study, arm, true);
+  if (std::find(known.begin(), known.end(), fit.measure) == known.end())
+    throw UsageError(where + "there is no value \"" + fit.measure + "\" of trained models, of " + arm.name + (known.empty() ? "" : "; values: " + listed(known)));
 }
 
 }  // namespace

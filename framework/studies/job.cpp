@@ -85,6 +85,18 @@ std::string text_of(const Job& job, const std::vector<Arm>& arms) {
   return text;
 }
 
+// How often a job that does not train reads each of its arms, and what.
+struct Reader {
+  int64_t rounds;
+  std::function<Values(const Subject&)> read;
+};
+Reader reader_of(const Job& job, const StudyConfig& study) {
+  if (job.kind == Job::Kind::calibration)
+    return {kCalibrationRounds, [](const Subject& s) { return Values{{"pace", pace(s, kCalibrationSeconds)}}; }};
+  const Measure& measure = *study.measures[job.measure].measure;
+  return {measure.rounds(), [&measure](const Subject& s) { return measure.of_model(s); }};
+}
+
 }  // namespace
 
 Job calibration_of(const StudyConfig& study, const std::vector<Arm>& arms) {
@@ -197,17 +209,14 @@ Reread read_rereading(const Job& job, const Rereading& reading, const std::strin
 
 std::optional<JsonValue> measured(const Job& job, const StudyConfig& study, const std::vector<Arm>& arms, const ModelFactory& factory,
                                  const std::function<bool()>& stop) {
-  const bool calibrating = job.kind == Job::Kind::calibration;
-  const Measure* measure = calibrating ? nullptr : study.measures[job.measure].measure.get();
-  const int64_t rounds = calibrating ? kCalibrationRounds : measure->rounds();
+  const Reader reader = reader_of(job, study);
   std::vector<std::vector<Values>> values(job.arms.size());
-  for (int64_t round = 0; round < rounds; ++round)
+  for (int64_t round = 0; round < reader.rounds; ++round)
     for (size_t i = 0; i < job.arms.size(); ++i) {
       if (stop()) return std::nullopt;
       const Arm& arm = arms[job.arms[i]];
       const Config config = job.timed() ? arm.config : arm.with_seed(job.seed, factory);
-      const Subject subject{config, arm.vocabulary, factory};
-      values[i].push_back(calibrating ? Values{{"pace", pace(subject, kCalibrationSeconds)}} : measure->of_model(subject));
+      values[i].push_back(reader.read({config, arm.vocabulary, factory}));
     }
   JsonValue result = JsonValue::object(), by_arm = JsonValue::object();
   if (job.timed()) result.set("threads", int64_t(kernels::threads()));

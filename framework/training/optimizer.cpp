@@ -1,6 +1,7 @@
 #include "framework/training/optimizer.h"
 
 #include "framework/core/error.h"
+#include "framework/core/words.h"
 #include "framework/training/optimizers/rules.h"
 
 namespace adder {
@@ -56,9 +57,7 @@ const std::vector<std::string>& optimizer_names() {
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options, const ParameterList& parameters) {
   for (const Rule& rule : kRules)
     if (options.name == rule.name) return rule.make(options, parameters);
-  std::string known;
-  for (const std::string& name : optimizer_names()) known += (known.empty() ? "" : ", ") + name;
-  throw UsageError("[optimizer] no optimizer is called \"" + options.name + "\", expected one of " + known);
+  throw UsageError("[optimizer] no optimizer is called \"" + options.name + "\", expected one of " + listed(optimizer_names()));
 }
 
 }  // namespace adder

@@ -261,10 +261,11 @@ TEST(CliStudy, AKilledParentLeavesNoRunBehind) {
     for (int i = 0; i < 3000 && !reached(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(20));
     return reached();
   };
-  const auto begun = [](const std::string& run) { return !std::filesystem::is_empty(run + "/metrics.jsonl"); };
-  const auto exists_and_begun = [&](const std::string& run) { return std::filesystem::exists(run + "/metrics.jsonl") && begun(run); };
+  const auto begun = [](const std::string& run) {
+    return std::filesystem::exists(run + "/metrics.jsonl") && !std::filesystem::is_empty(run + "/metrics.jsonl");
+  };
   const pid_t parent = work.start({"study", "s.json", "--out", "o", "--jobs", "2"});
-  const bool both = wait_for([&] { return runs_with(exists_and_begun) == 2; });
+  const bool both = wait_for([&] { return runs_with(begun) == 2; });
   kill(parent, SIGKILL);
   work.finish(parent);
   ASSERT_TRUE(both);
