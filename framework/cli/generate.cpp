@@ -29,6 +29,7 @@ struct GenerateOptions {
   std::string prompt_file;
   int64_t tokens = 200, samples = 1, seed = int64_t(SamplingOptions().seed);
   SamplingOptions sampling;
+  std::string precision;
   bool json = false;
   ComputeOptions compute;
 };
@@ -253,11 +254,19 @@ int show_many(const GenerateOptions& options, const LoadedModel& loaded, const s
   return interruption.exit_code();
 }
 
+LoadedModel open(const GenerateOptions& options, const ModelFactory& factory) {
+  const std::string& p = options.precision;
+  if (p.empty()) return open_model(options.source, factory);
+  if (p == "bf16") return open_model_in_bf16(options.source, factory);
+  if (p == "float32" || p == "float64") return open_model(options.source, factory, precision_named(p));
+  throw UsageError("--precision is \"" + p + "\", expected float32, float64 or bf16");
+}
+
 int generate_command(GenerateOptions options, const ModelFactory& factory) {
   options.compute.apply();
   check(options);
   options.sampling.seed = uint64_t(options.seed);
-  const LoadedModel loaded = open_model(options.source, factory);
+  const LoadedModel loaded = open(options, factory);
   const std::vector<Prompt> prompts = prompts_of(options);
   const bool many = !options.prompt_file.empty() || prompts.size() > 1 || options.samples > 1;
   return many ? show_many(options, loaded, prompts) : stream_one(options, loaded, prompts[0]);
@@ -294,6 +303,9 @@ Action declare_generate(CLI::App& app) {
   app.add_option("--samples", options->samples, "continuations of each prompt, with seeds S, S + 1, …")
       ->type_name("N")
       ->capture_default_str();
+  app.add_option("--precision", options->precision,
+                 "float32, float64 or bf16 (half the bytes of weights to read a token); default: that of the run")
+      ->type_name("TYPE");
   app.add_flag("--json", options->json,
                "prompt, text and token ids as one JSON document at the end; of several, one a line");
   declare_compute(app, options->compute);

@@ -5,6 +5,7 @@
 #include "framework/cli/output.h"
 #include "framework/core/error.h"
 #include "framework/training/run_folder.h"
+#include "kernels/rehearsal.h"
 
 namespace adder {
 
@@ -27,6 +28,17 @@ LoadedModel open_model(const ModelSource& source, const ModelFactory& factory) {
   LoadedModel loaded = load_model(path, factory);
   if (loaded.config.dtype() == DType::f32) return loaded;
   return load_model(path, factory, loaded.config.dtype());
+}
+
+LoadedModel open_model_in_bf16(const ModelSource& source, const ModelFactory& factory) {
+  LoadedModel loaded = open_model(source, factory, DType::f32);
+  ModelConfig config = loaded.config.model;
+  config.bf16 = true;
+  const kernels::Rehearsal no_weights;
+  const auto marked = factory.make(config, loaded.model->vocabulary(), uint64_t(loaded.config.seed), DType::f32);
+  const ParameterList &ours = loaded.model->parameters(), &theirs = marked->parameters();
+  for (size_t i = 0; i < ours.size(); ++i) ours[i].value.multiply_in_bf16(theirs[i].value.multiplies_in_bf16());
+  return loaded;
 }
 
 DType precision_named(const std::string& name) {

@@ -22,6 +22,9 @@ void declare_source(CLI::App& app, ModelSource& source);
 LoadedModel open_model(const ModelSource& source, const ModelFactory& factory);
 LoadedModel open_model(const ModelSource& source, const ModelFactory& factory, DType dtype);
 
+// The same in float32, its products with weights of bfloat16 operands where a run of that precision has them.
+LoadedModel open_model_in_bf16(const ModelSource& source, const ModelFactory& factory);
+
 // "float32" or "float64", else a UsageError that names the option.
 DType precision_named(const std::string& name);
 

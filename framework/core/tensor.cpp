@@ -265,6 +265,7 @@ Tensor Tensor::narrow(int axis, int64_t start, int64_t length) const {
     throw Error("[narrow] axis " + std::to_string(axis) + ", " + std::to_string(start) + " + " + std::to_string(length) +
                 " lies outside shape " + adder::to_string(shape_));
   Tensor t = *this;
+  t.panels_ = nullptr;
   t.shape_[a] = length;
   t.offset_ += start * strides_[a];
   return t;
@@ -275,12 +276,14 @@ Tensor Tensor::reshape(const Shape& shape) const {
     throw Error("[reshape] shape " + adder::to_string(shape_) + " can't become " + adder::to_string(shape));
   if (contiguous()) {
     Tensor t = *this;
+    t.panels_ = nullptr;
     t.shape_ = shape;
     t.strides_ = row_major(shape);
     return t;
   }
   if (!shape.empty() && rank() && shape.back() == shape_.back() && rows_collapse()) {  // rows regrouped
     Tensor t = *this;
+    t.panels_ = nullptr;
     t.shape_ = shape;
     t.strides_.assign(shape.size(), 1);
     int64_t step = row_stride();

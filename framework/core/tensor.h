@@ -74,6 +74,12 @@ class Tensor {
   bool multiplies_in_bf16() const { return bf16_products_ && dtype_ == DType::f32; }
   void multiply_in_bf16(bool on) { bf16_products_ = on; }
 
+  // Where a matrix of weights is kept once more, as products of few rows read it (ops/panels.h fills it in). Null: nowhere.
+  // Neither views nor clones have it. Whoever sets it sees to it that the matrix stays as it is until it is closed.
+  struct Panels;
+  const std::shared_ptr<Panels>& panels() const { return panels_; }
+  void keep_panels(std::shared_ptr<Panels> panels) { panels_ = std::move(panels); }
+
   static Tensor like(const Tensor& t) { return empty(t.shape(), t.dtype(), t.device()); }
 
  private:
@@ -83,6 +89,13 @@ class Tensor {
   DType dtype_ = DType::f32;
   Device device_ = Device::cpu;
   bool bf16_products_ = false;
+  std::shared_ptr<Panels> panels_;
+};
+
+struct Tensor::Panels {
+  Tensor data;   // undefined until they are made
+  int form = 0;  // what they are made for
+  bool closed = false;  // not to be read any more, whoever still has them
 };
 
 struct NamedTensor {

@@ -9,6 +9,7 @@
 
 #include "framework/core/error.h"
 #include "framework/core/random.h"
+#include "framework/inference/packed_weights.h"
 
 namespace adder {
 namespace {
@@ -144,6 +145,7 @@ void generate(Model& model, const std::vector<int32_t>& prompt, int64_t count, c
   check(prompt, count, model.vocabulary());
   check(options);
   if (count == 0) return;
+  const PackedWeights packed(model.parameters());
   auto [state, logits] = prefill(model, prompt);
   for (int64_t i = 0; i < count; ++i) {
     const int32_t token = sample(logits, options, uint64_t(i));
@@ -181,6 +183,7 @@ void generate_batch(Model& model, const std::vector<std::vector<int32_t>>& promp
   for (const auto& prompt : prompts) check(prompt, count, model.vocabulary());
   for (const SamplingOptions& o : options) check(o);
   if (count == 0) return;
+  const PackedWeights packed(model.parameters());
   std::vector<Tensor> logits;  // of each row that still goes on
   State state = State::stack(prefill_all(model, prompts, logits));
   std::vector<int64_t> rows(prompts.size());  // which those are

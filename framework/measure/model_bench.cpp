@@ -4,6 +4,7 @@
 #include <chrono>
 #include <vector>
 
+#include "framework/inference/packed_weights.h"
 #include "framework/measure/kernel_bench.h"
 #include "framework/measure/machine.h"
 #include "framework/measure/random_tokens.h"
@@ -24,6 +25,7 @@ double decode_seconds(Model& model, int64_t length, double seconds, int64_t batc
     const Batch drawn = RandomTokens(model.vocabulary(), rows, count, model.features()).at(0);
     return Tokens{drawn.ids, {}, drawn.features};
   };
+  const PackedWeights packed(model.parameters());
   Pass pass;
   State read;
   const int64_t decoded = std::min(kDecoded, std::max<int64_t>(1, length / 2));

@@ -2,6 +2,7 @@
 
 #include "framework/core/shapes.h"
 #include "framework/ops/matrix.h"
+#include "framework/ops/panels.h"
 #include "framework/ops/recurrent_work.h"
 #include "framework/ops/sequence.h"
 #include "kernels/gru/gru.h"
@@ -67,6 +68,7 @@ GruResult gru(const Var& xg, const Var& w_hh, const Var& b_hh, const Var& h0, co
     Kept kept{w_hh.value(), before, dense(resets), fresh({batch, length, hidden}), {}};
     if (recording({&xg, &w_hh, &b_hh, &h0})) kept.gates = fresh({batch, length, 4 * hidden});
     auto a = gru_of<T>(kept);
+    if (length == 1) a.panels = panels_of<T>(kept.w, xg.dim(0));
     a.xg = sequence<const T>(xg.value()), a.bias = pointer<const T>(b_hh.value()), a.last = matrix<T>(last);
     KERNEL(gru_fwd, T)(xg.device(), a);
     const auto out = record("gru", {kept.y, last}, {xg, w_hh, b_hh, h0},

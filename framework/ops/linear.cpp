@@ -2,6 +2,7 @@
 
 #include "framework/core/shapes.h"
 #include "framework/ops/matrix.h"
+#include "framework/ops/panels.h"
 #include "kernels/column_sum/column_sum.h"
 #include "kernels/matmul/matmul.h"
 
@@ -55,7 +56,7 @@ Var linear(const Var& x, const Var& w, const Var& b) {
     KERNEL(matmul, T)(x.device(), {.m = in.rows(), .n = n, .k = k, .a = in.data<T>(), .a_row = in.row_stride(), .a_col = 1,
                                    .b = weight.data<T>(), .b_row = 1, .b_col = weight.row_stride(),
                                    .c = y.data<T>(), .c_row = n, .bias = pointer<const T>(b.value()),
-                                   .bf16 = weight.multiplies_in_bf16()});
+                                   .bf16 = weight.multiplies_in_bf16(), .panels = panels_of<T>(weight, in.rows())});
     const double product = 2 * double(in.rows()) * double(n) * double(k);
     const Work work{.flops = product, .backward_flops = product * ((x.tape() != nullptr) + (w.tape() != nullptr)),
                     .bf16 = weight.multiplies_in_bf16()};

@@ -2,6 +2,7 @@
 
 #include "framework/core/shapes.h"
 #include "framework/ops/matrix.h"
+#include "framework/ops/panels.h"
 #include "framework/ops/recurrent_work.h"
 #include "framework/ops/sequence.h"
 #include "kernels/lstm/lstm.h"
@@ -71,6 +72,7 @@ LstmResult lstm(const Var& xg, const Var& w_hh, const Var& b_hh, const Var& h0, 
       kept.gates = fresh({batch, length, 4 * hidden}), kept.c = fresh({batch, length, hidden});
     const Tensor last_h = fresh({batch, hidden}), last_c = fresh({batch, hidden});
     auto a = lstm_of<T>(kept);
+    if (length == 1) a.panels = panels_of<T>(kept.w, xg.dim(0));
     a.xg = sequence<const T>(xg.value()), a.bias = pointer<const T>(b_hh.value());
     a.last_h = matrix<T>(last_h), a.last_c = matrix<T>(last_c);
     KERNEL(lstm_fwd, T)(xg.device(), a);

@@ -2,6 +2,7 @@
 
 #include "framework/core/shapes.h"
 #include "framework/ops/matrix.h"
+#include "framework/ops/panels.h"
 #include "framework/ops/recurrent_work.h"
 #include "framework/ops/sequence.h"
 
@@ -62,6 +63,7 @@ RnnResult rnn(const Var& xg, const Var& w_hh, const Var& b_hh, const Var& h0, co
     const Kept kept{w_hh.value(), before, dense(resets), Tensor::like(xg.value()), activation};
     const Tensor last = Tensor::empty({xg.dim(0), xg.dim(2)}, xg.dtype(), xg.device());
     auto a = rnn_of<T>(kept);
+    if (xg.dim(1) == 1) a.panels = panels_of<T>(kept.w, xg.dim(0));
     a.xg = sequence<const T>(xg.value()), a.bias = pointer<const T>(b_hh.value()), a.last = matrix<T>(last);
     KERNEL(rnn_fwd, T)(xg.device(), a);
     const auto out = record("rnn", {kept.y, last}, {xg, w_hh, b_hh, h0},

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "kernels/parallel.h"
 
@@ -15,6 +16,7 @@
 #define HWY_TARGET_INCLUDE "kernels/attention/cpu.cpp"
 #include "hwy/foreach_target.h"
 #include "kernels/matmul/tile.h"
+#include "kernels/row_max.h"
 #include "kernels/simd.h"
 #include "kernels/transpose.h"
 
@@ -177,53 +179,106 @@ void forward_stripe(const Attention<T>& a, const Stripe<T>& at, const T* keys, c
 }
 
 // ---- one query: keys in lanes for its scores, head_dim in lanes for its sums -----------------------------------
-// One head's part of some rows, on its way to the second-level cache: their stride defeats the hardware's own fetching.
-template <class T>
-void fetch_rows(const Sequence<const T>& x, int64_t b, int64_t column, int64_t begin, int64_t end, int64_t dim) {
-  for (int64_t j = begin; j < end; ++j)
-    for (int64_t d = 0; d < dim; d += 64 / int64_t(sizeof(T))) __builtin_prefetch(x.row(b, j) + column + d, 0, 2);
+// sum[n] += sum_k factor[k] x[k][n] for V vectors of columns, a chain each in increasing k; the last has `left` columns.
+template <int V, class T>
+HWY_INLINE void add_products(const T* factor, int64_t depth, const T* x, int64_t x_row, T* sum, int64_t left) {
+  constexpr int64_t last = (V - 1) * kLanes<T>;
+  Vec<T> s[V];
+#pragma GCC unroll 4
+  for (int v = 0; v + 1 < V; ++v) s[v] = load(sum + v * kLanes<T>);
+  s[V - 1] = load(sum + last, left);
+  for (int64_t k = 0; k < depth; ++k, x += x_row) {
+    const auto f = set(factor[k]);
+#pragma GCC unroll 4
+    for (int v = 0; v + 1 < V; ++v) s[v] = fma(f, load(x + v * kLanes<T>), s[v]);
+    s[V - 1] = fma(f, load(x + last, left), s[V - 1]);
+  }
+#pragma GCC unroll 4
+  for (int v = 0; v + 1 < V; ++v) store(sum + v * kLanes<T>, s[v]);
+  store(sum + last, s[V - 1], left);
 }
 
+// The same for any number of columns.
 template <class T>
-void forward_query(const Attention<T>& a, int64_t b, int64_t head, int64_t t) {
-  const int64_t dim = a.head_dim, key = head / (a.heads / a.kv_heads) * dim;
-  const int64_t low = first_key(a, b, t), high = past_key(a, b, t);
-  T* packed = scratch<T>(size_t(dim * kKeys), kPacked);
-  T* sums = scratch<T>(size_t(dim + kLanes<T>), kSums);
-  alignas(64) T scores[kKeys];
-  std::fill_n(sums, dim, T(0));
-  T greatest = kLowest<T>, total = 0;
-  for (int64_t block = low / kKeys; block * kKeys < high; ++block) {
-    const int64_t begin = std::max(low, block * kKeys), end = std::min(high, (block + 1) * kKeys), keys = end - begin;
-    fetch_rows(a.k, b, key, end, std::min(high, end + kKeys), dim), fetch_rows(a.v, b, key, end, std::min(high, end + kKeys), dim);
-    transpose(a.k.row(b, begin) + key, a.k.stride, keys, dim, packed, kKeys);
-    tile::multiply<T>({.a = a.q.row(b, t) + head * dim, .a_row = 0, .a_col = 1, .depth = dim, .b = packed, .b_row = kKeys,
-                       .c = scores, .c_row = kKeys, .width = keys, .from_c = false, .bias = nullptr},
-                      1);
-    T most = greatest;
-    for (int64_t j = 0; j < keys; ++j) scores[j] *= a.scale, most = scores[j] > most ? scores[j] : most;
-    for (int64_t j = 0; j < keys; j += kLanes<T>)
-      store(scores + j, exp_of_minus(set(most) - load(scores + j, keys - j)), keys - j);
-    T part[4] = {};
-    for (int64_t j = 0; j < keys; ++j) part[(begin + j) % 4] += scores[j];
-    const T factor = first_lane(exp_of_minus(set(most - greatest)));
-    for (int64_t d = 0; d < dim; d += kLanes<T>) store(sums + d, load(sums + d, dim - d) * set(factor), dim - d);
-    total = first_lane(fma(set(total), set(factor), set((part[0] + part[1]) + (part[2] + part[3]))));
-    greatest = most;
-    tile::multiply<T>({.a = scores, .a_row = 0, .a_col = 1, .depth = keys, .b = a.v.row(b, begin) + key,
-                       .b_row = a.v.stride, .c = sums, .c_row = dim, .width = dim, .from_c = true, .bias = nullptr},
-                      1);
+void add_all_products(const T* factor, int64_t depth, const T* x, int64_t x_row, T* sum, int64_t columns) {
+  constexpr int64_t n = kLanes<T>;
+  for (; columns > 0; columns -= 4 * n, x += 4 * n, sum += 4 * n) {
+    if (columns > 3 * n) add_products<4>(factor, depth, x, x_row, sum, std::min(n, columns - 3 * n));
+    else if (columns > 2 * n) add_products<3>(factor, depth, x, x_row, sum, columns - 2 * n);
+    else if (columns > n) add_products<2>(factor, depth, x, x_row, sum, columns - n);
+    else add_products<1>(factor, depth, x, x_row, sum, columns);
   }
-  T* y = a.y.row(b, t) + head * dim;
-  for (int64_t d = 0; d < dim; d += kLanes<T>) store(y + d, load(sums + d, dim - d) / set(total), dim - d);
-  a.lse[(b * a.heads + head) * a.q.length + t] = greatest + std::log(total);
+}
+
+// The sum of a block's weights, in four chains by key modulo 4.
+template <class T>
+T sum_of_weights(const T* weights, int64_t begin, int64_t keys) {
+  T part[4] = {};
+  int64_t j = 0;
+  for (; j < keys && (begin + j) % 4; ++j) part[(begin + j) % 4] += weights[j];
+  for (; j + 4 <= keys; j += 4)
+    for (int64_t i = 0; i < 4; ++i) part[i] += weights[j + i];
+  for (int64_t i = 0; j + i < keys; ++i) part[i] += weights[j + i];
+  return (part[0] + part[1]) + (part[2] + part[3]);
+}
+
+// The running softmax of one head of a query.
+template <class T>
+struct Running {
+  T greatest = kLowest<T>, total = 0;
+  T* sums = nullptr;  // [head_dim], of values times weights
+};
+
+// Keys [begin, end) of one head.
+template <class T>
+void attend(const Attention<T>& a, int64_t b, int64_t head, int64_t t, int64_t begin, int64_t end, T* packed, Running<T>& at) {
+  const int64_t dim = a.head_dim, key = head / (a.heads / a.kv_heads) * dim, keys = end - begin;
+  alignas(64) T scores[kKeys] = {};
+  transpose(a.k.row(b, begin) + key, a.k.stride, keys, dim, packed, kKeys);
+  add_all_products(a.q.row(b, t) + head * dim, dim, packed, kKeys, scores, keys);
+  for (int64_t j = 0; j < keys; j += kLanes<T>) store(scores + j, load(scores + j, keys - j) * set(a.scale), keys - j);
+  const T most = std::max(at.greatest, row_max(scores, keys));
+  for (int64_t j = 0; j < keys; j += kLanes<T>)
+    store(scores + j, exp_of_minus(set(most) - load(scores + j, keys - j)), keys - j);
+  const T factor = first_lane(exp_of_minus(set(most - at.greatest)));
+  for (int64_t d = 0; d < dim; d += kLanes<T>) store(at.sums + d, load(at.sums + d, dim - d) * set(factor), dim - d);
+  at.total = first_lane(fma(set(at.total), set(factor), set(sum_of_weights(scores, begin, keys))));
+  at.greatest = most;
+  add_all_products(scores, keys, a.v.row(b, begin) + key, a.v.stride, at.sums, dim);
+}
+
+// Heads [first, last) of one query, together block by block: a row of keys is read from end to end, as the hardware fetches it.
+template <class T>
+void forward_query(const Attention<T>& a, int64_t b, int64_t first, int64_t last, int64_t t) {
+  const int64_t dim = a.head_dim, width = dim + kLanes<T>, low = first_key(a, b, t), high = past_key(a, b, t);
+  T* packed = scratch<T>(size_t(dim * kKeys), kPacked);
+  T* sums = scratch<T>(size_t((last - first) * width), kSums);
+  std::vector<Running<T>> heads(size_t(last - first));
+  std::fill_n(sums, (last - first) * width, T(0));
+  for (int64_t i = 0; i < last - first; ++i) heads[size_t(i)].sums = sums + i * width;
+  for (int64_t block = low / kKeys; block * kKeys < high; ++block) {
+    const int64_t begin = std::max(low, block * kKeys), end = std::min(high, (block + 1) * kKeys);
+    for (int64_t head = first; head < last; ++head)
+      attend(a, b, head, t, begin, end, packed, heads[size_t(head - first)]);
+  }
+  for (int64_t head = first; head < last; ++head) {
+    const Running<T>& at = heads[size_t(head - first)];
+    T* y = a.y.row(b, t) + head * dim;
+    for (int64_t d = 0; d < dim; d += kLanes<T>) store(y + d, load(at.sums + d, dim - d) / set(at.total), dim - d);
+    a.lse[(b * a.heads + head) * a.q.length + t] = at.greatest + std::log(at.total);
+  }
 }
 
 template <class T>
 void forward(const Attention<T>& a) {
   if (a.q.length <= kFew) {
-    parallel_for(a.q.batch * a.heads, [&](int64_t i) {
-      for (int64_t t = 0; t < a.q.length; ++t) forward_query(a, i / a.heads, i % a.heads, t);
+    if (a.q.batch == 0) return;
+    // As few groups as keep every thread at work; several a thread where sequences may differ in length.
+    const int64_t wanted = a.q.batch == 1 ? threads() : 4 * threads();
+    const int64_t groups = std::clamp<int64_t>((wanted + a.q.batch - 1) / a.q.batch, 1, a.heads);
+    parallel_for(a.q.batch * groups, [&](int64_t i) {
+      const int64_t first = i % groups * a.heads / groups, last = (i % groups + 1) * a.heads / groups;
+      for (int64_t t = 0; t < a.q.length; ++t) forward_query(a, i / groups, first, last, t);
     });
     return;
   }

@@ -63,8 +63,8 @@ void forward_block(const Gru<T>& a, const Weights<T>& w, const T* zero, int64_t 
 template <class T>
 void forward(const Gru<T>& a) {
   const int64_t n = a.hidden;
-  const Weights<T> w{transposed_for<T>(a.length, {a.w.data, 2 * n, n, a.w.stride}, kPacked),
-                     transposed_for<T>(a.length, {a.w.row(2 * n), n, n, a.w.stride}, kPackedToo)};
+  const Weights<T> w{transposed_for<T>(a.length, {a.w.data, 2 * n, n, a.w.stride}, a.panels, kPacked),
+                     transposed_for<T>(a.length, {a.w.row(2 * n), n, n, a.w.stride}, panels_from(a.panels, 2 * n, n), kPackedToo)};
   const T* zero = zeros<T>(2 * n);
   for_each_block(a.batch, [&](int64_t first, int rows) { forward_block(a, w, zero, first, rows); });
 }

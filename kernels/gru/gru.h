@@ -6,6 +6,7 @@
 // Backward: dh_t = dy_t + z_{t+1} dh_{t+1} + W^T dstep_{t+1}, where dxg is the gradient of what xg is added to and
 // dstep that of bias + W h: the two differ by the factor r in the rows of n.
 #pragma once
+#include "kernels/matmul/matmul.h"
 #include "kernels/matrix.h"
 #include "kernels/sequence.h"
 
@@ -19,6 +20,7 @@ struct Gru {
   const T* bias = nullptr;           // [3 hidden] or null          read by forward only
   Matrix<const T> h0{};              // [batch, hidden] or null
   const int32_t* resets = nullptr;   // [batch, length] or null
+  Panels panels{};                   // of w (matmul.h), for a single step; or nothing
   T* y = nullptr;                    // [batch, length, hidden]     written by forward, read by backward
   T* gates = nullptr;                // [batch, length, 4 hidden]   the same, r, z, n, q; null: no backward
   Matrix<T> last{};                  // [batch, hidden]             written by forward

@@ -81,21 +81,17 @@ void bias_gradient(const LayerNorm<T>& a, int64_t i, T* db) {
   for (int64_t j = 0; j < n; j += kLanes<T>) store(db + j, load(db + j, n - j) + load(dy + j, n - j), n - j);
 }
 
+// All three while a row is in the first-level cache.
 template <class T>
 void backward(const LayerNorm<T>& a) {
-  const int64_t rows = a.x.rows, n = a.x.columns;
-  if (a.dx)
-    parallel_blocks(rows, kRowBlock, [&](int64_t first, int64_t last) {
-      for (int64_t i = first; i < last; ++i) input_gradient(a, i);
-    });
-  if (a.dw)
-    sum_over_rows(rows, n, a.dw, [&](int64_t first, int64_t last, T* partial) {
-      for (int64_t i = first; i < last; ++i) weight_gradient(a, i, partial);
-    });
-  if (a.db)
-    sum_over_rows(rows, n, a.db, [&](int64_t first, int64_t last, T* partial) {
-      for (int64_t i = first; i < last; ++i) bias_gradient(a, i, partial);
-    });
+  const int64_t n = a.x.columns;
+  sum_over_rows(a.x.rows, n, std::array<T*, 2>{a.dw, a.db}, [&](int64_t first, int64_t last, T* partial) {
+    for (int64_t i = first; i < last; ++i) {
+      if (a.dx) input_gradient(a, i);
+      if (a.dw) weight_gradient(a, i, partial);
+      if (a.db) bias_gradient(a, i, partial + n);
+    }
+  });
 }
 
 }  // namespace

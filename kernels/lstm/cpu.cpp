@@ -67,7 +67,7 @@ void forward_block(const Lstm<T>& a, const Packed<T>& w, const T* zero, int64_t 
 
 template <class T>
 void forward(const Lstm<T>& a) {
-  const auto w = transposed_for(a.length, a.w, kPacked);
+  const auto w = transposed_for(a.length, a.w, a.panels, kPacked);
   const T* zero = zeros<T>(4 * a.hidden);
   for_each_block(a.batch, [&](int64_t first, int rows) { forward_block(a, w, zero, first, rows); });
 }

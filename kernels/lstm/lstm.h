@@ -5,6 +5,7 @@
 // h_{-1}, c_{-1} are h0, c0, or 0 without one; where resets[b,t] is not 0 a document starts: both count as 0.
 // Backward: dh_t = dy_t + W^T dpre_{t+1},  dc_t = dh_t o (1 - tanh(c_t)^2) + f_{t+1} dc_{t+1},  then through the gates.
 #pragma once
+#include "kernels/matmul/matmul.h"
 #include "kernels/matrix.h"
 #include "kernels/sequence.h"
 
@@ -18,6 +19,7 @@ struct Lstm {
   const T* bias = nullptr;                 // [4 hidden] or null          read by forward only
   Matrix<const T> h0{}, c0{};              // [batch, hidden] or null
   const int32_t* resets = nullptr;         // [batch, length] or null
+  Panels panels{};                         // of w (matmul.h), for a single step; or nothing
   T* y = nullptr;                          // [batch, length, hidden]     written by forward, read by backward
   T* gates = nullptr;                      // [batch, length, 4 hidden]   the same, i, f, g, o; null: no backward
   T* c = nullptr;                          // [batch, length, hidden]     the same

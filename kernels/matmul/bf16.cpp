@@ -4,6 +4,7 @@
 #include "kernels/matmul/bf16.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "kernels/parallel.h"
 
@@ -32,6 +33,9 @@ constexpr int64_t kMostDepth = 512;           // of a k block, even
 constexpr int64_t kTogether = 12;             // panels that a task packs at a time
 constexpr int64_t kFewRows = 4, kFewDepth = 128;  // up to these B is read once: panels pass through L1
 constexpr double kTaskFlops = 1e6;            // the least that is worth a task of its own
+constexpr double kTaskBytes = 64 << 10;       // the same of a B that lies in panels and is read once
+constexpr int64_t kMemoryAhead = 12;          // pairs that such a B is fetched ahead
+static_assert(kFewRows == 4);                 // see multiply_few_rows
 constexpr double kLongTask = 100e6;           // from here on two tasks a thread
 
 // ---- rounding ---------------------------------------------------------------------------------------------------
@@ -236,7 +240,7 @@ struct Part {  // of C that one task computes
 // Of a k block: whole pairs, or whole tiles of them.
 int64_t depth_of(const MatMul<float>& p, Form form) {
   const int64_t long_one = form == Form::tile ? kTileDepth : kMostDepth;
-  const int64_t most = p.m <= kFewRows ? kFewDepth : long_one, blocks = (p.k + most - 1) / most;
+  const int64_t most = p.m <= kFewRows && !p.panels.data ? kFewDepth : long_one, blocks = (p.k + most - 1) / most;
   return 2 * pairs_of(form, (p.k + blocks - 1) / blocks);
 }
 
@@ -248,16 +252,29 @@ void pack_b(const MatMul<float>& p, Form form, int64_t k, int64_t depth, int64_t
   std::fill(out + even(depth) / 2 * row, out + pairs_of(form, depth) * row, 0.0f);
 }
 
+// Where the panels of a B that was packed beforehand lie: one behind another, each over all of k.
+int64_t panel_size(Form form, int64_t k) { return pairs_of(form, k) * panel_width(form); }
+
+// The panel of B over one k block: packed beforehand, or into `out` now.
+const float* panel_of(const MatMul<float>& p, Form form, int64_t k, int64_t depth, int64_t column, int64_t width, float* out) {
+  const int64_t wide = panel_width(form);
+  if (p.panels.data) return p.panels.data + column / wide * panel_size(form, p.k) + k / 2 * wide;
+  pack_b(p, form, k, depth, column, width, out);
+  return out;
+}
+
 // The panels of a group, over all of k, a few together.
 void multiply_panels(const MatMul<float>& p, const Part& part, bool dot) {
   const Form form = dot ? Form::dot : Form::portable;
   const int64_t most = depth_of(p, form), panel = even(most) / 2 * kWidth, count = (part.last - part.column + kWidth - 1) / kWidth;
-  float* packed = scratch<float>(size_t(count * panel), 0);
+  float* packed = scratch<float>(size_t(p.panels.data ? 0 : count * panel), 0);
   float* rows = scratch<float>(size_t((kBlockRows + kRowsOfTile) * padded(most)), 1);
+  const float* panels[kTogether];
   for (int64_t k = 0; k < p.k; k += most) {
     const int64_t depth = std::min(most, p.k - k);
     const auto width = [&](int64_t i) { return std::min(kWidth, part.last - part.column - i * kWidth); };
-    for (int64_t i = 0; i < count; ++i) pack_b(p, form, k, depth, part.column + i * kWidth, width(i), packed + i * panel);
+    for (int64_t i = 0; i < count; ++i)
+      panels[i] = panel_of(p, form, k, depth, part.column + i * kWidth, width(i), p.panels.data ? nullptr : packed + i * panel);
     for (int64_t first = part.row; first < part.end; first += kBlockRows) {
       const int64_t last = std::min(part.end, first + kBlockRows);
       const Packed a = p.a_col == 1 ? pack_a_rows(p, first, last, k, depth, dot, rows)
@@ -265,7 +282,7 @@ void multiply_panels(const MatMul<float>& p, const Part& part, bool dot) {
       for (int64_t i = 0; i < count; ++i) {
         const int64_t column = part.column + i * kWidth;
         const Bf16Panel block{.a = rows, .a_tile = a.tile, .a_row = a.row, .a_pair = a.pair, .a_odd = a.odd,
-                              .b = packed + i * panel, .pairs = even(depth) / 2, .rows = last - first,
+                              .b = panels[i], .pairs = even(depth) / 2, .rows = last - first,
                               .c = p.c + first * p.c_row + column, .c_row = p.c_row, .width = width(i),
                               .from_c = p.accumulate || k > 0, .bias = p.bias ? p.bias + column : nullptr};
         if (dot) bf16_dot::multiply(block);
@@ -292,13 +309,79 @@ void multiply_tiles(const MatMul<float>& p, const Part& part) {
       pack_a_tiles(p, first, last, k, depth, rows);
       for (int64_t column = part.column; column < part.last; column += kWide) {
         const int64_t width = std::min(kWide, part.last - column);
-        pack_b(p, Form::tile, k, depth, column, width, packed);
-        bf16_tile::multiply({.a = rows, .a_tile = 0, .a_row = tile_row(depth), .a_pair = 1, .a_odd = 0, .b = packed, .pairs = pairs_of(Form::tile, depth),
+        const float* panel = panel_of(p, Form::tile, k, depth, column, width, packed);
+        bf16_tile::multiply({.a = rows, .a_tile = 0, .a_row = tile_row(depth), .a_pair = 1, .a_odd = 0, .b = panel, .pairs = pairs_of(Form::tile, depth),
                              .rows = last - first, .c = p.c + first * p.c_row + column, .c_row = p.c_row, .width = width,
                              .from_c = p.accumulate || k > 0, .bias = p.bias ? p.bias + column : nullptr,
                              .stream = streams && width == kWide});
       }
     }
+  }
+}
+
+int number_of(Form form) { return kBf16Panels * (1 + int(form)) + int(panel_width(form)); }
+
+// A few rows times a panel of whole tiles of pairs, in the matrix unit's order: it would wait for memory longer, a tile at a time,
+// than vectors do. `a`: the rows as rounded floats, `row` apart, zeros up to whole tiles.
+template <int Rows>
+void multiply_few(const MatMul<float>& p, const float* a, int64_t row, int64_t column, int64_t width) {
+  constexpr int V = bf16_tile::kColumns / bf16_dot::kLanes;
+  const Tag<float> d;
+  const Bits du;
+  const int64_t pairs = pairs_of(Form::tile, p.k);
+  const float* b = p.panels.data + column * pairs;
+  alignas(64) float sums[Rows][V * kLane] = {};
+  for (int i = 0; i < Rows && (p.accumulate || p.bias); ++i)
+    std::copy_n(p.accumulate ? p.c + i * p.c_row + column : p.bias + column, width, sums[i]);
+  Native<float> sum[Rows][V];
+  for (int i = 0; i < Rows; ++i)
+    for (int v = 0; v < V; ++v) sum[i][v] = hn::Load(d, sums[i] + v * kLane);
+  for (int64_t first = 0; first < pairs; first += bf16_tile::kPairs) {
+    Native<float> even[Rows][V], odd[Rows][V];
+#pragma GCC unroll 4
+    for (int i = 0; i < Rows; ++i)
+#pragma GCC unroll 2
+      for (int v = 0; v < V; ++v) even[i][v] = odd[i][v] = hn::Zero(d);
+    for (int64_t k = first; k < first + bf16_tile::kPairs; ++k, b += bf16_tile::kColumns)
+#pragma GCC unroll 2
+      for (int v = 0; v < V; ++v) {
+        const auto w = hn::BitCast(du, hn::LoadU(d, b + v * kLane));
+        hwy::Prefetch(b + kMemoryAhead * bf16_tile::kColumns + v * kLane);
+        const auto low = hn::BitCast(d, hn::ShiftLeft<16>(w)), high = upper(w);
+#pragma GCC unroll 4
+        for (int i = 0; i < Rows; ++i) {
+          even[i][v] = hn::MulAdd(hn::Set(d, a[i * row + 2 * k]), low, even[i][v]);
+          odd[i][v] = hn::MulAdd(hn::Set(d, a[i * row + 2 * k + 1]), high, odd[i][v]);
+        }
+      }
+#pragma GCC unroll 4
+    for (int i = 0; i < Rows; ++i)
+#pragma GCC unroll 2
+      for (int v = 0; v < V; ++v) sum[i][v] = hn::Add(sum[i][v], hn::Add(even[i][v], odd[i][v]));
+  }
+  for (int i = 0; i < Rows; ++i) {
+    for (int v = 0; v < V; ++v) hn::Store(sum[i][v], d, sums[i] + v * kLane);
+    std::copy_n(sums[i], width, p.c + i * p.c_row + column);
+  }
+}
+
+void multiply_few_rows(const MatMul<float>& p, const Part& part) {
+  const int64_t pairs = pairs_of(Form::tile, p.k), row = 2 * pairs;
+  float* a = scratch<float>(size_t(p.m * row), 1);
+  float* packed = scratch<float>(size_t(pairs), 2);
+  for (int64_t i = 0; i < p.m; ++i) {
+    bf16_tile::pair_up(p.a + i * p.a_row, p.k, packed);  // rounds numbers below 2^-126 as it does for the matrix unit
+    for (int64_t k = 0; k < pairs; ++k) {
+      const auto bits = std::bit_cast<uint32_t>(packed[k]);
+      a[i * row + 2 * k] = std::bit_cast<float>(bits << 16), a[i * row + 2 * k + 1] = std::bit_cast<float>(bits & 0xffff0000u);
+    }
+  }
+  for (int64_t column = part.column; column < part.last; column += bf16_tile::kColumns) {
+    const int64_t width = std::min<int64_t>(bf16_tile::kColumns, part.last - column);
+    if (p.m == 4) multiply_few<4>(p, a, row, column, width);
+    else if (p.m == 3) multiply_few<3>(p, a, row, column, width);
+    else if (p.m == 2) multiply_few<2>(p, a, row, column, width);
+    else multiply_few<1>(p, a, row, column, width);
   }
 }
 
@@ -308,12 +391,16 @@ Form form_in_use() {
 }
 
 // Blocks of rows by groups of columns; no element depends on the cut. Of the grids with enough tasks the one that packs least.
-void multiply(const MatMul<float>& p) {
-  const double work = 2.0 * double(p.m) * double(p.n) * double(p.k);
-  const int64_t tasks = std::clamp<int64_t>(int64_t(work / kTaskFlops), 1, (work > kLongTask * threads() ? 2 : 1) * threads());
+void multiply(MatMul<float> p) {
   const Form form = form_in_use();
+  if (p.panels.form != number_of(form)) p.panels = {};
+  const bool reads_once = p.panels.data && p.m <= kFewRows;  // it is bound by reading B
+  const double work = 2.0 * double(p.m) * double(p.n) * double(p.k);
+  const double worth = reads_once ? double(p.n) * double(p.k) * 2 / kTaskBytes : work / kTaskFlops;
+  const int64_t tasks = std::clamp<int64_t>(int64_t(worth), 1, (work > kLongTask * threads() ? 2 : 1) * threads());
   const int64_t rows_of_tile = form == Form::tile ? bf16_tile::kRows : kRowsOfTile;
-  const int64_t tiles = (p.m + rows_of_tile - 1) / rows_of_tile, vectors = (p.n + kLane - 1) / kLane;
+  const int64_t unit = p.panels.data ? panel_width(form) : kLane;  // columns of C that stay together
+  const int64_t tiles = (p.m + rows_of_tile - 1) / rows_of_tile, vectors = (p.n + unit - 1) / unit;
   int64_t groups = 1, blocks = 1;
   double least = -1;
   for (int64_t g = 1; g <= std::min(tasks, vectors); ++g) {
@@ -325,7 +412,8 @@ void multiply(const MatMul<float>& p) {
   parallel_for(blocks * groups, [&](int64_t task) {
     const int64_t block = task % blocks, group = task / blocks;
     const int64_t row = tiles * block / blocks * rows_of_tile, end = std::min(p.m, tiles * (block + 1) / blocks * rows_of_tile);
-    const int64_t first = vectors * group / groups * kLane, last = std::min(p.n, vectors * (group + 1) / groups * kLane);
+    const int64_t first = vectors * group / groups * unit, last = std::min(p.n, vectors * (group + 1) / groups * unit);
+    if (form == Form::tile && reads_once && p.a_col == 1) return multiply_few_rows(p, {row, end, first, last});
     if (form == Form::tile) return multiply_tiles(p, {row, end, first, last});
     for (int64_t column = first; column < last; column += together)
       multiply_panels(p, {row, end, column, std::min(last, column + together)}, form == Form::dot);
@@ -334,6 +422,18 @@ void multiply(const MatMul<float>& p) {
 
 }  // namespace
 void matmul_bf16_f32(const MatMul<float>& p) { multiply(p); }
+int bf16_panels_form_of() { return number_of(form_in_use()); }
+int64_t bf16_panels_size_of(int64_t n, int64_t k) {
+  const Form form = form_in_use();
+  return (n + panel_width(form) - 1) / panel_width(form) * panel_size(form, k);
+}
+void bf16_pack_panels_of(const MatMul<float>& p, float* panels) {
+  const Form form = form_in_use();
+  const int64_t wide = panel_width(form), size = panel_size(form, p.k);
+  parallel_for((p.n + wide - 1) / wide, [&](int64_t i) {
+    pack_b(p, form, 0, p.k, i * wide, std::min(wide, p.n - i * wide), panels + i * size);
+  });
+}
 const char* bf16_instruction_of() {
   const Form form = form_in_use();
   return form == Form::tile ? "TDPBF16PS" : form == Form::dot ? "VDPBF16PS" : "";
@@ -346,7 +446,13 @@ HWY_AFTER_NAMESPACE();
 namespace kernels {
 HWY_EXPORT(matmul_bf16_f32);
 HWY_EXPORT(bf16_instruction_of);
+HWY_EXPORT(bf16_panels_form_of);
+HWY_EXPORT(bf16_panels_size_of);
+HWY_EXPORT(bf16_pack_panels_of);
 const char* bf16_instruction() { return HWY_DYNAMIC_DISPATCH(bf16_instruction_of)(); }
+int bf16_panels_form() { return HWY_DYNAMIC_DISPATCH(bf16_panels_form_of)(); }
+int64_t bf16_panels_size(int64_t n, int64_t k) { return HWY_DYNAMIC_DISPATCH(bf16_panels_size_of)(n, k); }
+void bf16_pack_panels(const MatMul<float>& p, float* panels) { HWY_DYNAMIC_DISPATCH(bf16_pack_panels_of)(p, panels); }
 void cpu::matmul_bf16(const MatMul<float>& p) { HWY_DYNAMIC_DISPATCH(matmul_bf16_f32)(p); }
 }  // namespace kernels
 #endif

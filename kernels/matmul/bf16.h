@@ -58,6 +58,11 @@ double flops(int64_t rounds);  // as bf16_dot's
 // What cpu::matmul_bf16 multiplies with: "TDPBF16PS", "VDPBF16PS", or "" where float32's multiply-adds do it.
 const char* bf16_instruction();
 
+// Those of matmul.h, of bfloat16 panels.
+int bf16_panels_form();
+int64_t bf16_panels_size(int64_t n, int64_t k);
+void bf16_pack_panels(const MatMul<float>& p, float* panels);
+
 namespace cpu {
 void matmul_bf16(const MatMul<float>&);
 }

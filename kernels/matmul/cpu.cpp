@@ -28,6 +28,7 @@ constexpr int64_t kTogether = 12 * kVectors;            // vectors of columns th
 constexpr int64_t kDirectRows = 32, kDirectDepth = 4096;  // up to these B is read where it lies, if it can be; its rows lie on many pages
 constexpr int64_t kPanelsPerTile = 6;                   // from these many panels on packing A's tiles pays
 constexpr int64_t kFewRows = 4, kFewDepth = 128;        // up to these B is read once, from memory: panels pass through L1
+constexpr int64_t kPanelRows = 64;                       // up to these a B that was packed for good is read; see reads_panels
 constexpr double kTaskBytes = 64 << 10;                 // of such a B, the least that is worth a task of its own
 constexpr double kTaskFlops = 1e6;                      // the least that is worth a task of its own, 5 us
 constexpr double kLongTask = 100e6;                     // from here on two tasks a thread, lest one wait for the other
@@ -186,6 +187,59 @@ Split split(const MatMul<T>& p) {
   return best;
 }
 
+// ---- B in panels of kPanel columns, each over all of k, packed for good ------------------------------------------
+
+int64_t panel_count(int64_t n) { return (n + kPanel<float> - 1) / kPanel<float>; }
+int panels_form_of() { return kFloatPanels + int(kPanel<float>); }
+int64_t panels_size_of(int64_t n, int64_t k) { return panel_count(n) * kPanel<float> * k; }
+
+void pack_panels_of(const MatMul<float>& p, float* out) {
+  parallel_for(panel_count(p.n), [&](int64_t i) {
+    const int64_t column = i * kPanel<float>;
+    pack(p, 0, p.k, column, std::min(kPanel<float>, p.n - column), out + column * p.k);
+  });
+}
+
+template <int V>
+void multiply_few(const Tile<float>& t, int64_t rows) {
+  static_assert(kFewRows == 4);
+  if (rows == 4) multiply_tile<float, 4, V, Source::memory>(t);
+  else if (rows == 3) multiply_tile<float, 3, V, Source::memory>(t);
+  else if (rows == 2) multiply_tile<float, 2, V, Source::memory>(t);
+  else multiply_tile<float, 1, V, Source::memory>(t);
+}
+
+// All rows times the panel that begins at `column`.
+void multiply_by_panel(const MatMul<float>& p, int64_t column) {
+  const float* panel = p.panels.data + column * p.k;
+  const int64_t width = std::min(kPanel<float>, p.n - column);
+  if (p.m > kFewRows) {
+    const int64_t most = depth_of(p);
+    for (int64_t k = 0; k < p.k; k += most)
+      multiply_panel(p, 0, p.m, k, std::min(most, p.k - k), column, width, panel + k * kPanel<float>, static_cast<const float*>(nullptr));
+    return;
+  }
+  const Tile<float> t{.a = p.a, .a_row = p.a_row, .a_col = p.a_col, .depth = p.k, .b = panel, .b_row = kPanel<float>,
+                      .c = p.c + column, .c_row = p.c_row, .width = width,
+                      .from_c = p.accumulate, .bias = p.bias ? p.bias + column : nullptr};
+  if (width > 2 * kNativeLanes<float>) multiply_few<3>(t, p.m);
+  else if (width > kNativeLanes<float>) multiply_few<2>(t, p.m);
+  else multiply_few<1>(t, p.m);
+}
+
+void multiply_by_panels(const MatMul<float>& p) {
+  const int64_t panels = panel_count(p.n);
+  const double worth = double(p.n) * double(p.k) * sizeof(float) / kTaskBytes;
+  const int64_t tasks = std::clamp<int64_t>(int64_t(worth), 1, std::min<int64_t>(threads(), panels));
+  parallel_for(tasks, [&](int64_t task) {
+    for (int64_t i = panels * task / tasks; i < panels * (task + 1) / tasks; ++i) multiply_by_panel(p, i * kPanel<float>);
+    if (streams(p, depth_of(p))) hwy::FlushStream();  // before another thread may read it
+  });
+}
+
+bool reads_panels_of(int64_t rows) { return rows <= kPanelRows; }
+bool uses_panels(const MatMul<float>& p) { return p.panels.data && reads_panels_of(p.m) && p.panels.form == panels_form_of(); }
+
 template <class T>
 void multiply(const MatMul<T>& p) {
   if (p.m == 0 || p.n == 0) return;
@@ -196,6 +250,7 @@ void multiply(const MatMul<T>& p) {
   }
   if constexpr (sizeof(T) == sizeof(float)) {
     if (p.bf16) return cpu::matmul_bf16(p);
+    if (uses_panels(p)) return multiply_by_panels(p);
   }
   const Split s = split(p);
   constexpr int64_t n = kNativeLanes<T>;
@@ -222,5 +277,22 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace kernels {
 SIMD_DISPATCH(matmul, MatMul)
+HWY_EXPORT(panels_form_of);
+HWY_EXPORT(reads_panels_of);
+HWY_EXPORT(panels_size_of);
+HWY_EXPORT(pack_panels_of);
+bool reads_panels(int64_t rows, bool bf16) { return bf16 || HWY_DYNAMIC_DISPATCH(reads_panels_of)(rows); }
+int panels_form(bool bf16) { return bf16 ? bf16_panels_form() : HWY_DYNAMIC_DISPATCH(panels_form_of)(); }
+int64_t panels_size(int64_t n, int64_t k, bool bf16) {
+  return bf16 ? bf16_panels_size(n, k) : HWY_DYNAMIC_DISPATCH(panels_size_of)(n, k);
+}
+Panels panels_from(const Panels& panels, int64_t column, int64_t k) {
+  if (!panels.data || panels.form >= kBf16Panels || column % (panels.form - kFloatPanels)) return {};
+  return {panels.data + column * k, panels.form};
+}
+void pack_panels(const MatMul<float>& p, float* panels) {
+  if (p.bf16) bf16_pack_panels(p, panels);
+  else HWY_DYNAMIC_DISPATCH(pack_panels_of)(p, panels);
+}
 }  // namespace kernels
 #endif

@@ -24,7 +24,7 @@ namespace tile {
 // 24 accumulators, 3 of B and a broadcast of AVX-512's 32 registers; 12, 3 and 1 of AVX2's 16.
 constexpr int kRows = HWY_TARGET == HWY_AVX3 ? 8 : 4;
 constexpr int kVectors = 3;
-constexpr int64_t kPrefetchAhead = 8;  // steps of k
+constexpr int64_t kPrefetchAhead = 8, kMemoryAhead = 48;  // steps of k: from the second-level cache, from memory
 
 template <class T>
 constexpr int64_t kPanel = kVectors * kNativeLanes<T>;
@@ -70,9 +70,9 @@ HWY_INLINE void store_row(T* p, int64_t width, bool stream, const Native<T> (&x)
   else hn::BlendedStore(x[V - 1], hn::FirstN(d, size_t(left)), d, p + (V - 1) * n);
 }
 
-// Where B lies: packed, in panels that the first-level cache holds or that are fetched ahead, or in its own rows, of whole
-// vectors or of less.
-enum class Source { near, far, direct, ragged };
+// Where B lies: packed, in panels that the first-level cache holds, the second-level one or memory, or in its own rows, of
+// whole vectors or of less.
+enum class Source { near, far, memory, direct, ragged };
 
 template <class T, int Rows, int V, Source kSource>
 HWY_NOINLINE void multiply_tile(const Tile<T>& t) {
@@ -98,6 +98,7 @@ HWY_NOINLINE void multiply_tile(const Tile<T>& t) {
     for (int v = 0; v < V; ++v) {
       if constexpr (kSource != Source::ragged) x[v] = hn::LoadU(d, b + v * n);
       if constexpr (kSource == Source::far) hwy::Prefetch(b + kPrefetchAhead * kPanel<T> + v * n);
+      if constexpr (kSource == Source::memory) hwy::Prefetch(b + kMemoryAhead * kPanel<T> + v * n);
     }
 #pragma GCC unroll 8
     for (int i = 0; i < Rows; ++i) {

@@ -32,6 +32,7 @@ struct Packed {
   const T* panels;         // or null: read in place, from `rows`
   int64_t depth, width;
   Matrix<const T> rows{};  // [width, depth]
+  Panels kept{};           // they once more, or nothing
 };
 
 constexpr int64_t kSerialPack = 1 << 15;  // elements; below that, threads cost more than they save
@@ -69,11 +70,11 @@ Packed<T> pack_transposed(const Matrix<const T>& w, int slot) {
   });
 }
 
-// The same for a single step, which packing would double: w stays where it is.
+// The same for a single step, which packing would double: w stays where it is, or is read from the panels that were `kept`.
 template <class T>
-Packed<T> transposed_for(int64_t steps, const Matrix<const T>& w, int slot) {
+Packed<T> transposed_for(int64_t steps, const Matrix<const T>& w, const Panels& kept, int slot) {
   if (steps > 1) return pack_transposed(w, slot);
-  return {nullptr, w.columns, w.rows, w};
+  return {nullptr, w.columns, w.rows, w, kept};
 }
 
 template <class T>
@@ -153,7 +154,8 @@ void multiply_in_place(const Packed<T>& m, int rows, const T* const* x, const T*
     for (int64_t j = 0; j < m.width; ++j) out[r][j] = start[r][j] + bias[j];
   }
   cpu::matmul<T>({.m = rows, .n = m.width, .k = m.depth, .a = in, .a_row = m.depth, .a_col = 1, .b = m.rows.data, .b_row = 1,
-                  .b_col = m.rows.stride, .c = out[0], .c_row = rows > 1 ? out[1] - out[0] : m.width, .accumulate = true});
+                  .b_col = m.rows.stride, .c = out[0], .c_row = rows > 1 ? out[1] - out[0] : m.width, .accumulate = true,
+                  .panels = m.kept});
 }
 
 // `start` and `bias` may not be null: give rows of zeros. `out` may be `start`, not x. `next`: where the next step's start

@@ -58,16 +58,15 @@ void weight_gradient(const RmsNorm<T>& a, int64_t i, T* dw) {
     store(dw + j, fma(load(dy + j, n - j) * set(a.r[i]), load(x + j, n - j), load(dw + j, n - j)), n - j);
 }
 
+// Both while a row is in the first-level cache.
 template <class T>
 void backward(const RmsNorm<T>& a) {
-  if (a.dx)
-    parallel_blocks(a.x.rows, kRowBlock, [&](int64_t first, int64_t last) {
-      for (int64_t i = first; i < last; ++i) input_gradient(a, i);
-    });
-  if (a.dw)
-    sum_over_rows(a.x.rows, a.x.columns, a.dw, [&](int64_t first, int64_t last, T* partial) {
-      for (int64_t i = first; i < last; ++i) weight_gradient(a, i, partial);
-    });
+  sum_over_rows(a.x.rows, a.x.columns, a.dw, [&](int64_t first, int64_t last, T* partial) {
+    for (int64_t i = first; i < last; ++i) {
+      if (a.dx) input_gradient(a, i);
+      if (a.dw) weight_gradient(a, i, partial);
+    }
+  });
 }
 
 }  // namespace

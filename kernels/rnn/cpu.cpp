@@ -46,7 +46,7 @@ void forward_block(const Rnn<T>& a, const Packed<T>& w, const T* zero, int64_t f
 
 template <class T>
 void forward(const Rnn<T>& a) {
-  const auto w = transposed_for(a.length, a.w, kPacked);
+  const auto w = transposed_for(a.length, a.w, a.panels, kPacked);
   const T* zero = zeros<T>(a.hidden);
   for_each_block(a.batch, [&](int64_t first, int rows) { forward_block(a, w, zero, first, rows); });
 }

@@ -3,6 +3,7 @@
 // h_{-1} is h0, or 0 without one; where resets[b,t] is not 0 a document starts: h_{t-1} counts as 0.
 // Backward: dh_t = dy_t + W^T dpre_{t+1} (+ dlast),  dpre_t = dh_t act'(pre_t),  and act' follows from y.
 #pragma once
+#include "kernels/matmul/matmul.h"
 #include "kernels/matrix.h"
 #include "kernels/sequence.h"
 
@@ -19,6 +20,7 @@ struct Rnn {
   const T* bias = nullptr;           // [hidden] or null          read by forward only
   Matrix<const T> h0{};              // [batch, hidden] or null
   const int32_t* resets = nullptr;   // [batch, length] or null
+  Panels panels{};                   // of w (matmul.h), for a single step; or nothing
   T* y = nullptr;                    // [batch, length, hidden]   written by forward, read by backward
   Matrix<T> last{};                  // [batch, hidden]           written by forward
   Sequence<const T> dy{};            // read by backward; null: that output was not used

@@ -14,6 +14,7 @@
 #define HWY_TARGET_INCLUDE "kernels/selective_scan/cpu.cpp"
 #include "hwy/foreach_target.h"
 #include "kernels/simd.h"
+#include "kernels/transpose.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace kernels {
@@ -63,9 +64,12 @@ template <class T>
 std::vector<T> lane_major(const Matrix<const T>& x, T scale) {
   const int64_t blocks = (x.rows + kLanes<T> - 1) / kLanes<T>;
   std::vector<T> out(size_t(blocks * x.columns * kLanes<T>), T(0));
-  for (int64_t d = 0; d < x.rows; ++d)
-    for (int64_t n = 0; n < x.columns; ++n)
-      out[size_t((d / kLanes<T> * x.columns + n) * kLanes<T> + d % kLanes<T>)] = x.row(d)[n] * scale;
+  for (int64_t block = 0; block < blocks; ++block) {
+    const int64_t first = block * kLanes<T>;
+    T* to = out.data() + first * x.columns;
+    transpose(x.row(first), x.stride, std::min<int64_t>(kLanes<T>, x.rows - first), x.columns, to, kLanes<T>);
+    for (int64_t i = 0; i < x.columns * kLanes<T>; i += kLanes<T>) store(to + i, load(to + i) * set(scale));
+  }
   return out;
 }
 
@@ -77,9 +81,11 @@ struct ByChannel {
   explicit ByChannel(const SelectiveScan<T>& s)
       : A2(lane_major({s.A, s.channels, s.state, s.state}, T(1.442695040888963407))),
         extreme(size_t((s.channels + kLanes<T> - 1) / kLanes<T> * kLanes<T>), T(0)) {
-    for (int64_t d = 0; d < s.channels; ++d)
-      for (int64_t n = 0; n < s.state; ++n)
-        extreme[size_t(d)] = std::max(extreme[size_t(d)], std::abs(s.A[d * s.state + n]) * T(1.442695040888963407));
+    for (int64_t first = 0; first < s.channels; first += kLanes<T>) {
+      auto most = zero<T>();
+      for (int64_t n = 0; n < s.state; ++n) most = max(abs(load(A2.data() + first * s.state + n * kLanes<T>)), most);
+      store(extreme.data() + first, most);
+    }
     if (s.fixed_B) B = lane_major(s.B, T(1));
     if (s.fixed_C) C = lane_major(s.C, T(1));
   }
@@ -137,10 +143,8 @@ struct View {
   }
   // [channels, state] of row b -> [n][lane]
   void gather(const T* from, int64_t block, T* to) const {
-    for (int64_t n = 0; n < s.state; ++n)
-      for (int64_t lane = 0; lane < kLanes<T>; ++lane)
-        to[n * kLanes<T> + lane] =
-            from && lane < count(block) ? from[(b * s.channels + first(block) + lane) * s.state + n] : T(0);
+    if (!from || count(block) < kLanes<T>) std::fill_n(to, s.state * kLanes<T>, T(0));
+    if (from) transpose(from + (b * s.channels + first(block)) * s.state, s.state, count(block), s.state, to, kLanes<T>);
   }
 };
 
@@ -295,10 +299,8 @@ void forward_task(const View<T>& v, int64_t begin, int64_t end) {
         forward_block<kind(), T, states()>(v, block, begin, end, start, memory + (block - begin) * row);
   });
   for (int64_t block = begin; block < end; ++block)
-    for (int64_t lane = 0; lane < v.count(block); ++lane)
-      for (int64_t n = 0; n < s.state; ++n)
-        s.last[(v.b * s.channels + v.first(block) + lane) * s.state + n] =
-            memory[(block - begin) * row + n * kLanes<T> + lane];
+    transpose(memory + (block - begin) * row, kLanes<T>, s.state, v.count(block),
+              s.last + (v.b * s.channels + v.first(block)) * s.state, s.state);
 }
 
 template <class T>

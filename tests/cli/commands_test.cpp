@@ -11,7 +11,9 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "framework/cli/open_model.h"
 #include "framework/data/hdf5.h"
+#include "tests/models/model_support.h"
 #include "tests/support/command_line.h"
 
 namespace adder {
@@ -136,6 +138,24 @@ TEST_F(CliModel, GenerateRepeatsItself) {
   const json greedy = json_of({"generate", "run", "--prompt", "In", "--tokens", "5", "--temperature", "0"});
   EXPECT_EQ(greedy["text"],
             json_of({"generate", "run", "--prompt", "In", "--tokens", "5", "--top-k", "1"})["text"]);
+}
+
+TEST_F(CliModel, GenerateInAnotherPrecision) {
+  const auto tokens = [&](const std::string& precision) {
+    return json_of({"generate", "run", "--prompt", "In", "--tokens", "20", "--precision", precision})["tokens"];
+  };
+  EXPECT_EQ(tokens("float32"), json_of({"generate", "run", "--prompt", "In", "--tokens", "20"})["tokens"]);
+  EXPECT_EQ(tokens("bf16").size(), 20u);
+  EXPECT_EQ(tokens("float64").size(), 20u);
+  const LoadedModel loaded = open_model_in_bf16({work.file("run")}, model_registry());
+  const ParameterList& parameters = loaded.model->parameters();
+  EXPECT_TRUE(parameters.find("blocks.0.mixer.in_proj.weight")->value.multiplies_in_bf16());
+  EXPECT_FALSE(parameters.find("blocks.0.norm.weight")->value.multiplies_in_bf16());
+  const LoadedModel plain = load_model(loaded.path, model_registry());
+  for (size_t i = 0; i < parameters.size(); ++i) EXPECT_EQ(bits(parameters[i].value), bits(plain.model->parameters()[i].value));
+  const Ran ran = work.run({"generate", "run", "--prompt", "In", "--precision", "half"});
+  EXPECT_EQ(ran.code, 2);
+  EXPECT_TRUE(has(ran.err, "--precision is \"half\", expected float32, float64 or bf16")) << ran.err;
 }
 
 TEST_F(CliModel, GenerateReadsThePromptFromStdin) {

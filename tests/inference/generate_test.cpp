@@ -5,6 +5,7 @@
 #include <cmath>
 #include <set>
 
+#include "framework/config/config.h"
 #include "framework/core/error.h"
 #include "tests/data/files.h"
 #include "tests/models/model_support.h"
@@ -210,6 +211,37 @@ TEST(Generate, MemoryStaysTheSameAndNoGradientAppears) {
   });
   for (size_t i = 2; i < bytes.size(); ++i) ASSERT_EQ(bytes[i], bytes[1]) << "token " << i;
   for (size_t i = 0; i < model->parameters().size(); ++i) EXPECT_FALSE(model->parameters()[i].grad.defined());
+}
+
+// Weights are read from a packed copy meanwhile, which must not outlive it: the next step of training changes them.
+TEST(Generate, WeightsArePackedWhileItLastsAndChangeNothing) {
+  const auto packed = [](const ParameterList& parameters) {
+    int64_t count = 0;
+    for (size_t i = 0; i < parameters.size(); ++i) {
+      const auto& panels = parameters[i].value.panels();
+      count += panels && panels->data.defined();
+    }
+    return count;
+  };
+  const std::vector<int32_t> prompt = {1, 7, 0, 12};
+  for (const Architecture& a : model_registry().architectures())
+    for (const bool bf16 : {false, true}) {
+      if (a.counts) continue;
+      const std::string text = R"({"model": {"architecture": ")" + a.name + R"(", "n_layers": 2, "d_model": 24}})";
+      ModelConfig config = parse_config(text, a.name, {}, model_registry(), Use::stored).model;
+      config.bf16 = bf16;
+      const auto model = make_model(config, kVocabulary, DType::f32);
+      shake(*model, 0.1);
+      const auto before = generated(*model, prompt, 20, {.seed = 6});
+      EXPECT_EQ(before, from_scratch(*model, prompt, 20, {.seed = 6})) << a.name << bf16;
+      generate(*model, prompt, 3, {}, [&](int32_t) {
+        EXPECT_GT(packed(model->parameters()), 2) << a.name << bf16;
+        return true;
+      });
+      EXPECT_EQ(packed(model->parameters()), 0);
+      shake(*model, 0.1);
+      EXPECT_EQ(generated(*model, prompt, 20, {.seed = 6}), from_scratch(*model, prompt, 20, {.seed = 6})) << a.name << bf16;
+    }
 }
 
 // ---- several at once -----------------------------------------------------------------------------------

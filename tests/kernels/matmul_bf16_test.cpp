@@ -47,15 +47,23 @@ struct Product {
   Way way;
   bool accumulate = false, bias = false;
   Draw kind = Draw::normal;
+  bool packed = false;  // B comes in panels, too, or alone where they are read
+  bool bf16 = true;
 
   Floats run(int64_t first_row = 0, int64_t rows = -1) const {
     const Floats a = draw(kind, m * k, 1), b = draw(kind, k * n, 2), bs = draw(kind, n, 3);
     Floats c = draw(kind, m * n, 4);
     MatMul<float> p{.m = rows < 0 ? m : rows, .n = n, .k = k, .a = a.data(), .a_row = way == TN ? 1 : k, .a_col = way == TN ? m : 1,
                     .b = b.data(), .b_row = way == NT ? 1 : n, .b_col = way == NT ? k : 1, .c = c.data(), .c_row = n,
-                    .accumulate = accumulate, .bias = bias ? bs.data() : nullptr, .bf16 = true};
+                    .accumulate = accumulate, .bias = bias ? bs.data() : nullptr, .bf16 = bf16};
     p.a += first_row * p.a_row, p.c += first_row * n;
     const FlushSubnormals flush;
+    Floats panels(packed ? size_t(panels_size(n, k, bf16)) : 0);
+    if (packed) {
+      pack_panels(p, panels.data());
+      p.panels = {panels.data(), panels_form(bf16)};
+      if (reads_panels(p.m, bf16)) p.b = nullptr;
+    }
     cpu::matmul(p);
     return c;
   }
@@ -153,6 +161,99 @@ TEST(MatMulBf16, TheInstructionAndThePortableKernelAgreeToTheBit) {
       }
       set_simd_target("");
     }
+}
+
+// Of few rows and of many, in one task and in several.
+std::vector<Product> products_of_panels() {
+  std::vector<Product> list = products();
+  for (const Way way : {NT, NN, TN}) {
+    for (const int64_t rows : {2, 3, 4, 5}) list.push_back({rows, 100, 70, way, rows % 2 == 0, rows == 3});
+    list.push_back({1, 700, 130, way, false, true});
+    list.push_back({1, 33, 1100, way, true});
+    list.push_back({60, 70, 530, way, false, true});
+  }
+  list.push_back({230, 110, 530, NT, true});
+  return list;
+}
+
+void expect_same_bits_with_panels(Product p, const std::string& what) {
+  const int threads_before = threads();
+  p.packed = false;
+  const Floats expected = p.run();
+  p.packed = true;
+  for (const int count : {1, 3}) {
+    set_threads(count);
+    EXPECT_EQ(difference(p.run(), expected), "") << what << ", way " << p.way << ", " << p.m << " x " << p.n << " x " << p.k;
+  }
+  set_threads(threads_before);
+}
+
+TEST(MatMulBf16, PanelsPackedBeforehandGiveTheSameBits) {
+  for (const With::Form form : {With::portable, With::dot, With::tile}) {
+    if ((form == With::dot && !bf16_dot::available()) || (form == With::tile && !bf16_tile::available())) continue;
+    const With in_use(form);
+    for (const std::string& target : simd_targets())
+      for (const Draw kind : {Draw::normal, Draw::any_bits, Draw::tiny})
+        for (Product p : products_of_panels()) {
+          if (kind != Draw::normal && p.m > 4) continue;           // no other way is taken, and it takes its time
+          if (form != With::portable && target != "avx512") continue;  // the instructions belong to that one
+          set_simd_target(target), p.kind = kind;
+          expect_same_bits_with_panels(p, target + ", form " + std::to_string(form) + ", draw " + std::to_string(int(kind)));
+        }
+  }
+}
+
+TEST(MatMul, PanelsPackedBeforehandGiveTheSameBits) {
+  for (const std::string& target : simd_targets())
+    for (Product p : products_of_panels()) {
+      set_simd_target(target), p.bf16 = false;
+      expect_same_bits_with_panels(p, target);
+    }
+  set_simd_target("");
+}
+
+TEST(MatMul, PanelsForWhatMultipliesNoLongerAreLeftAlone) {
+  const With portable(With::portable);
+  for (const bool bf16 : {false, true}) {
+    Product p{3, 70, 131, NT};
+    p.bf16 = bf16;
+    const Floats a = draw(p.kind, p.m * p.k, 1), b = draw(p.kind, p.k * p.n, 2), wrong(size_t(panels_size(p.n, p.k, bf16)));
+    Floats c(size_t(p.m * p.n));
+    cpu::matmul(MatMul<float>{.m = p.m, .n = p.n, .k = p.k, .a = a.data(), .a_row = p.k, .a_col = 1, .b = b.data(), .b_row = 1, .b_col = p.k,
+                              .c = c.data(), .c_row = p.n, .bf16 = bf16, .panels = {wrong.data(), panels_form(bf16) + 1}});
+    EXPECT_EQ(difference(c, p.run()), "") << bf16;
+  }
+}
+
+// Just below 2^-126: it counts as 0 for the matrix unit, and so it must where vectors do its work.
+TEST(MatMulBf16, ANumberThatIsAlmostNormalIsTheSameWithPanels) {
+  if (!bf16_tile::available() || simd_target() != "avx512") GTEST_SKIP() << "this processor has no TDPBF16PS";
+  const With tile(With::tile);
+  const float a = from_bits(0x007fffff);
+  const Floats b(32, 1e20f);
+  Floats panels(size_t(panels_size(32, 1, true))), plain(32, 1), packed(32, 1);
+  const FlushSubnormals flush;
+  MatMul<float> p{.m = 1, .n = 32, .k = 1, .a = &a, .a_row = 1, .a_col = 1, .b = b.data(), .b_row = 1, .b_col = 1, .c = plain.data(), .c_row = 32, .bf16 = true};
+  cpu::matmul(p);
+  pack_panels(p, panels.data());
+  p.panels = {panels.data(), panels_form(true)}, p.c = packed.data();
+  cpu::matmul(p);
+  EXPECT_EQ(difference(packed, plain), "");
+}
+
+// So large a C goes past the caches.
+TEST(MatMul, ALargeOneOfFewRowsIsTheSameWithPanels) {
+  for (const auto& [m, n] : {std::pair<int64_t, int64_t>{5, 420005}, {64, 32768}}) {
+    const Floats a(size_t(3 * m), 0.3f);
+    Floats b(size_t(3 * n)), panels(size_t(panels_size(n, 3, false))), c[2] = {Floats(size_t(m * n)), Floats(size_t(m * n))};
+    for (size_t i = 0; i < b.size(); ++i) b[i] = float(i % 1009);
+    MatMul<float> p{.m = m, .n = n, .k = 3, .a = a.data(), .a_row = 3, .a_col = 1, .b = b.data(), .b_row = 1, .b_col = 3, .c = c[0].data(), .c_row = n};
+    cpu::matmul(p);
+    pack_panels(p, panels.data());
+    p.panels = {panels.data(), panels_form(false)}, p.c = c[1].data();
+    cpu::matmul(p);
+    EXPECT_EQ(difference(c[0], c[1]), "") << m;
+  }
 }
 
 TEST(MatMulBf16, DependsOnNeitherThreadsNorRows) {

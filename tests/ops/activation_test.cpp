@@ -1,6 +1,7 @@
 #include "framework/ops/activation.h"
 
 #include <cmath>
+#include <cstring>
 
 #include "kernels/activation/ref.h"
 #include "tests/support/check.h"
@@ -43,6 +44,26 @@ TEST(Activation, MatchesItsDefinition) {
 
 TEST(Activation, SameBitsOnThreadsAndTargets) {
   for (const Named& f : kAll) expect_bits(f.name, activation_case(f, normal_input({501, 77}, 4, 3)));
+}
+
+// A large result goes past the caches; a part of it does not.
+TEST(Activation, ALargeOneHasTheBitsOfItsParts) {
+  const int64_t n = (int64_t{1} << 21) + 5, part = n / 2;
+  const Tensor x = Tensor::empty({n}), dy = Tensor::empty({n});
+  for (int64_t i = 0; i < n; ++i) x.data<float>()[i] = float(i % 1001) / 100 - 5, dy.data<float>()[i] = float(i % 7) - 3;
+  const auto run = [&](int64_t first, int64_t count) {
+    Tape tape;
+    const Var in = tape.leaf(x.narrow(0, first, count).clone());
+    Tensor gradient;
+    watch(in, [&](const Tensor& g) { gradient = g.clone(); });
+    const Var y = ops::silu(in);
+    tape.backward({{y, dy.narrow(0, first, count).clone()}});
+    return std::pair{y.value(), gradient};
+  };
+  const auto whole = run(0, n), left = run(0, part), right = run(part, n - part);
+  const auto same = [](const Tensor& a, const Tensor& b) { return std::memcmp(a.raw(), b.raw(), size_t(b.size()) * sizeof(float)) == 0; };
+  EXPECT_TRUE(same(whole.first.narrow(0, 0, part), left.first) && same(whole.first.narrow(0, part, n - part), right.first));
+  EXPECT_TRUE(same(whole.second.narrow(0, 0, part), left.second) && same(whole.second.narrow(0, part, n - part), right.second));
 }
 
 // Far out every function meets its asymptote, and no slope is NaN where an intermediate would overflow.

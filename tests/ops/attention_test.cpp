@@ -54,6 +54,9 @@ TEST(Attention, EarlierKeysAndFirstOnes) {
 TEST(Attention, SameBitsOnThreadsAndTargets) {
   expect_bits("attention", attention_case({3, 131, 131, 6, 2, 20}));
   expect_bits("attention", attention_case({2, 40, 200, 2, 2, 33, {150, 7}}));
+  expect_bits("few queries", attention_case({1, 1, 200, 6, 2, 64, {199}}));
+  expect_bits("few queries, wide", attention_case({1, 3, 150, 5, 1, 83, {140}, {3, 66, 67}}));
+  expect_bits("few queries, two texts", attention_case({2, 4, 70, 3, 3, 20, {66, 9}}));
 }
 
 std::string bits_of(const Tensor& t) {
@@ -91,6 +94,29 @@ TEST(Attention, ARowIsWhatItIsAlone) {
   const Tensor last = ops::attention(part(q).narrow(1, 8, 1), part(k), part(k), {2, 2},
                                      Tensor::full({1}, 8, DType::i32)).value();
   EXPECT_EQ(bits_of(part(whole).narrow(1, 8, 1)), bits_of(last));
+}
+
+// Few queries are computed otherwise than many: the last ones of a text have the bits that they have among all.
+TEST(Attention, FewQueriesHaveTheBitsOfMany) {
+  for (const int64_t dim : {3, 16, 33, 64, 83}) {
+    const int64_t length = 150, heads = 6, kv_heads = 2;
+    const Tensor q = normal_input({2, length, heads * dim}, 1).to(DType::f32), k = normal_input({2, length, kv_heads * dim}, 2).to(DType::f32),
+                 v = normal_input({2, length, kv_heads * dim}, 3).to(DType::f32);
+    std::vector<int32_t> starts(size_t(2 * length), 0);
+    for (int64_t t = 71; t < length; ++t) starts[size_t(t)] = 70;                  // not a multiple of 4, beyond a block
+    const Tensor first = Tensor::from<int32_t>({2, length}, starts);
+    const Tensor whole = ops::attention(q, k, v, {heads, kv_heads}, {}, first).value();
+    for (const int64_t few : {1, 3}) {
+      const int64_t from = length - few;
+      const Tensor last = ops::attention(q.narrow(1, from, few), k, v, {heads, kv_heads}, Tensor::full({2}, double(from), DType::i32),
+                                         first.narrow(1, from, few).clone()).value();
+      EXPECT_EQ(bits_of(whole.narrow(1, from, few)), bits_of(last)) << dim << ", " << few;
+    }
+  }
+}
+
+TEST(Attention, OfNoSequences) {
+  EXPECT_EQ(ops::attention(Tensor::zeros({0, 1, 8}), Tensor::zeros({0, 1, 8}), Tensor::zeros({0, 1, 8}), {2, 2}).shape(), (Shape{0, 1, 8}));
 }
 
 #ifndef ADDER_ASAN  // the sanitizer's build gives each buffer a system allocation of its own

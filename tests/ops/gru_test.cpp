@@ -27,6 +27,10 @@ OpCase gru_case(const Case& c) {
   return op;
 }
 
+TEST(Gru, PanelsOfItsWeightsChangeNoBit) {
+  expect_same_with_panels([](int64_t batch, int64_t hidden) { return gru_case({batch, 1, hidden}); });
+}
+
 TEST(Gru, MatchesItsDefinition) {
   for (const auto& [batch, length, hidden] : recurrent_sizes()) expect_op("gru", gru_case({batch, length, hidden}));
 }

@@ -1,6 +1,10 @@
 #include "framework/ops/linear.h"
 
+#include <set>
+
+#include "kernels/matmul/matmul.h"
 #include "kernels/matmul/ref.h"
+#include "kernels/simd_target.h"
 #include "tests/support/check.h"
 
 namespace adder {
@@ -32,6 +36,57 @@ TEST(Linear, ARowOfABatchHasTheBitsOfThatRowAlone) {
     const Tensor one = ops::linear(x.narrow(0, i, 1), w).value();
     for (int64_t j = 0; j < 217; ++j) ASSERT_EQ(one.item(j), all.item(i * 217 + j)) << i << ", " << j;
   }
+}
+
+TEST(Linear, PanelsAreMadeByTheFirstProductAndChangeNoBit) {
+  for (const bool bf16 : {false, true}) {
+    const Tensor x = normal_input({3, 37}, 1).to(DType::f32);
+    Tensor w = normal_input({50, 37}, 2).to(DType::f32);
+    w.multiply_in_bf16(bf16);
+    const Tensor plain = ops::linear(x, w).value();
+    w.keep_panels(std::make_shared<Tensor::Panels>());
+    const Tensor packed = ops::linear(x, w).value();
+    ASSERT_TRUE(w.panels()->data.defined());
+    for (int64_t i = 0; i < plain.size(); ++i) ASSERT_EQ(plain.item(i), packed.item(i)) << i;
+    w.zero();  // it is not read any more
+    for (const Tensor again = ops::linear(x, w).value(); const int64_t i : {0, 149}) EXPECT_EQ(again.item(i), plain.item(i));
+  }
+}
+
+TEST(Linear, PanelsAreMadeAnewForAnotherTarget) {
+  const Tensor x = normal_input({3, 37}, 1).to(DType::f32);
+  Tensor w = normal_input({50, 37}, 2).to(DType::f32);
+  const Tensor plain = ops::linear(x, w).value();
+  w.keep_panels(std::make_shared<Tensor::Panels>());
+  std::set<int> forms;
+  for (const std::string& target : kernels::simd_targets()) {
+    kernels::set_simd_target(target);
+    const Tensor y = ops::linear(x, w).value();
+    for (int64_t i = 0; i < plain.size(); ++i) EXPECT_NEAR(plain.item(i), y.item(i), target == "scalar" ? 1e-5 : 0) << target << ", " << i;
+    EXPECT_EQ(w.panels()->form, kernels::panels_form(false));
+    forms.insert(w.panels()->form);
+  }
+  kernels::set_simd_target("");
+  EXPECT_EQ(forms.size(), kernels::simd_targets().size());
+}
+
+TEST(Linear, NoPanelsWhereTheyWouldNotBeReadOrAreClosed) {
+  Tensor w = normal_input({50, 37}, 2).to(DType::f32);
+  w.keep_panels(std::make_shared<Tensor::Panels>());
+  ops::linear(normal_input({65, 37}, 1).to(DType::f32), w);
+  EXPECT_FALSE(w.panels()->data.defined());
+  w.panels()->closed = true;
+  ops::linear(normal_input({1, 37}, 1).to(DType::f32), w);
+  EXPECT_FALSE(w.panels()->data.defined());
+}
+
+TEST(Linear, ViewsAndClonesKeepNoPanels) {
+  Tensor w = normal_input({50, 37}, 2).to(DType::f32);
+  w.multiply_in_bf16(true);
+  w.keep_panels(std::make_shared<Tensor::Panels>());
+  for (const Tensor& other : {w.narrow(0, 3, 20), w.reshape({25, 74}), w.clone()}) EXPECT_EQ(other.panels(), nullptr);
+  EXPECT_EQ(w.narrow(0, 3, 20).multiplies_in_bf16(), true);
+  EXPECT_NE(Tensor(w).panels(), nullptr);
 }
 
 // Small integers are bfloat16 numbers, and their sums are exact: the mark must change nothing. Of other numbers it must.

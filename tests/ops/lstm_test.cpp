@@ -30,6 +30,10 @@ OpCase lstm_case(const Case& c) {
   return op;
 }
 
+TEST(Lstm, PanelsOfItsWeightsChangeNoBit) {
+  expect_same_with_panels([](int64_t batch, int64_t hidden) { return lstm_case({batch, 1, hidden}); });
+}
+
 TEST(Lstm, MatchesItsDefinition) {
   for (const auto& [batch, length, hidden] : recurrent_sizes()) expect_op("lstm", lstm_case({batch, length, hidden}));
 }

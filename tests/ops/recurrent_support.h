@@ -22,6 +22,29 @@ inline void expect_same(const Tensor& got, const Tensor& want, const std::string
   for (int64_t i = 0; i < want.size(); ++i) ASSERT_EQ(got.item(i), want.item(i)) << what << ", element " << i;
 }
 
+// One step with the recurrent weights (input 1) in panels and without: the same bits.
+inline void expect_same_with_panels(const std::function<OpCase(int64_t batch, int64_t hidden)>& one_step) {
+  for (const int64_t hidden : {5, 24, 96})  // a panel's edge lies between gates or on one
+    for (const int64_t batch : {1, 3, 7}) {
+      const OpCase c = one_step(batch, hidden);
+      const auto run = [&](bool panels) {
+        std::vector<Var> in;
+        for (size_t i = 0; i < c.inputs.size(); ++i) {
+          Tensor x = c.inputs[i];
+          if (x.defined() && x.dtype() != DType::i32) x = x.to(DType::f32);
+          if (i == 1 && panels) x.keep_panels(std::make_shared<Tensor::Panels>());
+          in.emplace_back(x);
+        }
+        const auto out = c.op(in);
+        EXPECT_EQ(panels, in[1].value().panels() && in[1].value().panels()->data.defined());
+        return out;
+      };
+      const auto plain = run(false), packed = run(true);
+      for (size_t j = 0; j < plain.size(); ++j)
+        expect_same(packed[j].value(), plain[j].value(), "batch " + std::to_string(batch) + ", hidden " + std::to_string(hidden));
+    }
+}
+
 // Each batch row by itself, in value and in the gradient of each input that has the batch as its first axis.
 inline void expect_rows_alone(const OpCase& c, const std::set<size_t>& batched) {
   const int64_t batch = c.inputs[0].dim(0);

@@ -33,6 +33,10 @@ OpCase rnn_case(const Case& c) {
   return op;
 }
 
+TEST(Rnn, PanelsOfItsWeightsChangeNoBit) {
+  expect_same_with_panels([](int64_t batch, int64_t hidden) { return rnn_case({batch, 1, hidden}); });
+}
+
 TEST(Rnn, MatchesItsDefinition) {
   for (const auto f : {RnnActivation::tanh, RnnActivation::relu, RnnActivation::identity})
     for (const auto& [batch, length, hidden] : recurrent_sizes()) expect_op("rnn", rnn_case({batch, length, hidden, f}));

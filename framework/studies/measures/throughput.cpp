@@ -1,5 +1,6 @@
 // throughput: tokens a second while as many sequences are decoded at once as fit into `memory` bytes, weights and their
-// states or caches after `context` tokens together, `most` at the most. batch: how many those are.
+// states or caches after `context` tokens together, `most` at the most. batch: how many those are. (The packed copy of the
+// weights that decoding reads, inference/packed_weights.h, is not counted: a peer may do without.)
 #include <algorithm>
 
 #include "framework/core/error.h"
