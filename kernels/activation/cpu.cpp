@@ -176,49 +176,24 @@ void with_kind(ActivationKind kind, Run run) {
   }
 }
 
-constexpr int64_t kStreamFrom = 8 << 20;  // bytes of a result that no cache keeps until it is read
-
-// Whether what is written goes past the caches, which spares reading it first.
-template <class T>
-bool streams(const Matrix<T>& y) {
-  return y.dense() && y.rows * y.columns * int64_t(sizeof(T)) >= kStreamFrom && reinterpret_cast<uintptr_t>(y.data) % 64 == 0;
-}
-
-template <class T>
-HWY_INLINE void stream(T* p, const Vec<T>& x) {
-  for (int i = 0; i < Vec<T>::kParts; ++i) hn::Stream(x.part[i], Tag<T>(), p + i * kNativeLanes<T>);
-}
-
-// f(j) for each vector of a run, stored at y + j.
-template <class T, class F>
-HWY_INLINE void write_run(T* y, int64_t n, bool streaming, F f) {
-  int64_t j = 0;
-  for (; streaming && j + kLanes<T> <= n; j += kLanes<T>) stream(y + j, f(j));
-  for (; j < n; j += kLanes<T>) store(y + j, f(j), n - j);
-  if (streaming) hwy::FlushStream();  // before another thread may read it
+template <class F, class T>
+void forward_run(const T* x, T* y, int64_t n) {
+  for (int64_t j = 0; j < n; j += kLanes<T>) store(y + j, F::value(load(x + j, n - j)), n - j);
 }
 
 template <class F, class T>
-void forward_run(const T* x, T* y, int64_t n, bool streaming) {
-  write_run(y, n, streaming, [&](int64_t j) HWY_ATTR { return F::value(load(x + j, n - j)); });
-}
-
-template <class F, class T>
-void backward_run(const T* x, const T* dy, T* dx, int64_t n, bool overwrite, bool streaming) {
-  if (overwrite)
-    return write_run(dx, n, streaming, [&](int64_t j) HWY_ATTR { return zero<T>() + load(dy + j, n - j) * F::slope(load(x + j, n - j)); });
+void backward_run(const T* x, const T* dy, T* dx, int64_t n, bool overwrite) {
   for (int64_t j = 0; j < n; j += kLanes<T>) {
     const auto d = load(dy + j, n - j) * F::slope(load(x + j, n - j));
-    store(dx + j, load(dx + j, n - j) + d, n - j);
+    store(dx + j, (overwrite ? zero<T>() : load(dx + j, n - j)) + d, n - j);
   }
 }
 
 template <class T>
 void forward(const Activation<T>& a) {
-  const bool streaming = a.x.dense() && streams(a.y);
   with_kind(a.kind, [&](auto kind) {
     for_each_run(a.x.rows, a.x.columns, a.x.dense() && a.y.dense(), [&](int64_t row, int64_t first, int64_t n) {
-      forward_run<decltype(kind)>(a.x.row(row) + first, a.y.row(row) + first, n, streaming);
+      forward_run<decltype(kind)>(a.x.row(row) + first, a.y.row(row) + first, n);
     });
   });
 }
@@ -226,11 +201,11 @@ void forward(const Activation<T>& a) {
 template <class T>
 void backward(const Activation<T>& a) {
   if (!a.dx) return;
-  const bool dense = a.x.dense() && a.dy.dense() && a.dx.dense(), streaming = dense && streams(a.dx);
+  const bool dense = a.x.dense() && a.dy.dense() && a.dx.dense();
   with_kind(a.kind, [&](auto kind) {
     for_each_run(a.x.rows, a.x.columns, dense, [&](int64_t row, int64_t first, int64_t n) {
       backward_run<decltype(kind)>(a.x.row(row) + first, a.dy.row(row) + first, a.dx.row(row) + first, n,
-                                   a.overwrite, streaming);
+                                    a.overwrite);
     });
   });
 }

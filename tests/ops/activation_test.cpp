@@ -46,7 +46,7 @@ TEST(Activation, SameBitsOnThreadsAndTargets) {
   for (const Named& f : kAll) expect_bits(f.name, activation_case(f, normal_input({501, 77}, 4, 3)));
 }
 
-// A large result goes past the caches; a part of it does not.
+// Of many runs, whose bits are those of fewer.
 TEST(Activation, ALargeOneHasTheBitsOfItsParts) {
   const int64_t n = (int64_t{1} << 21) + 5, part = n / 2;
   const Tensor x = Tensor::empty({n}), dy = Tensor::empty({n});
