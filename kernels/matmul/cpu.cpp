@@ -28,7 +28,6 @@ constexpr int64_t kTogether = 12 * kVectors;            // vectors of columns th
 constexpr int64_t kDirectRows = 32, kDirectDepth = 4096;  // up to these B is read where it lies, if it can be; its rows lie on many pages
 constexpr int64_t kPanelsPerTile = 6;                   // from these many panels on packing A's tiles pays
 constexpr int64_t kFewRows = 4, kFewDepth = 128;        // up to these B is read once, from memory: panels pass through L1
-constexpr int64_t kPanelRows = 64;                       // up to these a B that was packed for good is read; see reads_panels
 constexpr double kTaskBytes = 64 << 10;                 // of such a B, the least that is worth a task of its own
 constexpr double kTaskFlops = 1e6;                      // the least that is worth a task of its own, 5 us
 constexpr double kLongTask = 100e6;                     // from here on two tasks a thread, lest one wait for the other
@@ -200,15 +199,6 @@ void pack_panels_of(const MatMul<float>& p, float* out) {
   });
 }
 
-template <int V>
-void multiply_few(const Tile<float>& t, int64_t rows) {
-  static_assert(kFewRows == 4);
-  if (rows == 4) multiply_tile<float, 4, V, Source::memory>(t);
-  else if (rows == 3) multiply_tile<float, 3, V, Source::memory>(t);
-  else if (rows == 2) multiply_tile<float, 2, V, Source::memory>(t);
-  else multiply_tile<float, 1, V, Source::memory>(t);
-}
-
 // All rows times the panel that begins at `column`.
 void multiply_by_panel(const MatMul<float>& p, int64_t column) {
   const float* panel = p.panels.data + column * p.k;
@@ -222,9 +212,9 @@ void multiply_by_panel(const MatMul<float>& p, int64_t column) {
   const Tile<float> t{.a = p.a, .a_row = p.a_row, .a_col = p.a_col, .depth = p.k, .b = panel, .b_row = kPanel<float>,
                       .c = p.c + column, .c_row = p.c_row, .width = width,
                       .from_c = p.accumulate, .bias = p.bias ? p.bias + column : nullptr};
-  if (width > 2 * kNativeLanes<float>) multiply_few<3>(t, p.m);
-  else if (width > kNativeLanes<float>) multiply_few<2>(t, p.m);
-  else multiply_few<1>(t, p.m);
+  if (width > 2 * kNativeLanes<float>) multiply_rest<float, 3, Source::memory, kFewRows>(t, p.m);
+  else if (width > kNativeLanes<float>) multiply_rest<float, 2, Source::memory, kFewRows>(t, p.m);
+  else multiply_rest<float, 1, Source::memory, kFewRows>(t, p.m);
 }
 
 void multiply_by_panels(const MatMul<float>& p) {
@@ -237,8 +227,7 @@ void multiply_by_panels(const MatMul<float>& p) {
   });
 }
 
-bool reads_panels_of(int64_t rows) { return rows <= kPanelRows; }
-bool uses_panels(const MatMul<float>& p) { return p.panels.data && reads_panels_of(p.m) && p.panels.form == panels_form_of(); }
+bool uses_panels(const MatMul<float>& p) { return p.panels.data && reads_panels(p.m, false) && p.panels.form == panels_form_of(); }
 
 template <class T>
 void multiply(const MatMul<T>& p) {
@@ -278,10 +267,12 @@ HWY_AFTER_NAMESPACE();
 namespace kernels {
 SIMD_DISPATCH(matmul, MatMul)
 HWY_EXPORT(panels_form_of);
-HWY_EXPORT(reads_panels_of);
 HWY_EXPORT(panels_size_of);
 HWY_EXPORT(pack_panels_of);
-bool reads_panels(int64_t rows, bool bf16) { return bf16 || HWY_DYNAMIC_DISPATCH(reads_panels_of)(rows); }
+bool reads_panels(int64_t rows, bool bf16) {
+  constexpr int64_t kMost = 64;
+  return bf16 || rows <= kMost;
+}
 int panels_form(bool bf16) { return bf16 ? bf16_panels_form() : HWY_DYNAMIC_DISPATCH(panels_form_of)(); }
 int64_t panels_size(int64_t n, int64_t k, bool bf16) {
   return bf16 ? bf16_panels_size(n, k) : HWY_DYNAMIC_DISPATCH(panels_size_of)(n, k);
