@@ -88,7 +88,7 @@ Outcome run(const OpCase& c, const std::vector<Tensor>& adjoints, const Run& how
 template <class T>
 kernels::Array<T> array_of(const Tensor& x) {
   if (!x.defined()) return {};
-  kernels::Array<T> a(x.shape());
+  kernels::Array<T> a(x.shape().to_vector());
   for (int64_t i = 0; i < x.size(); ++i) a.data[size_t(i)] = x.item(i);
   return a;
 }

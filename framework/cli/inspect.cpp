@@ -61,7 +61,7 @@ JsonValue tensors_json(const std::vector<Row>& rows) {
   for (const Row& row : rows) {
     JsonValue entry = JsonValue::object();
     entry.set("name", row.parameter->name);
-    entry.set("shape", JsonValue::array(row.parameter->value.shape()));
+    entry.set("shape", JsonValue::array(row.parameter->value.shape().to_vector()));
     entry.set("norm", row.norm);
     entry.set("rms", row.rms);
     entry.set("decay", row.parameter->decay);

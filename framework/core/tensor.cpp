@@ -3,8 +3,8 @@
 #include <bit>
 #include <cstring>
 #include <limits>
-#include <map>
 #include <mutex>
+#include <unordered_map>
 
 #include "framework/core/error.h"
 #include "kernels/parallel.h"
@@ -16,22 +16,6 @@ const char* name(DType dtype) {
   return dtype == DType::f32 ? "float32" : dtype == DType::f64 ? "float64" : "int32";
 }
 size_t bytes_of(DType dtype) { return dtype == DType::f64 ? 8 : 4; }
-
-std::string to_string(const Shape& shape) {
-  std::string text = "[";
-  for (size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
-  return text + "]";
-}
-
-int64_t element_count(const Shape& shape) {
-  int64_t count = 1;
-  for (int64_t extent : shape) {
-    // one more factor of 8 must fit: bytes of the widest element
-    if (extent < 0 || __builtin_mul_overflow(count, extent, &count) || count > INT64_MAX / 8)
-      throw Error("[tensor] shape " + to_string(shape) + " can't be held: its size overflows; a size is too large");
-  }
-  return count;
-}
 
 void refuse_dtype(DType dtype) { throw Error(std::string("expected float32 or float64, found ") + name(dtype)); }
 
@@ -57,7 +41,7 @@ struct Arena {
 
   const bool rehearsed;  // then the lists hold sizes alone, and every buffer is fresh
   std::mutex mutex;
-  std::multimap<size_t, void*> free_lists[2];
+  std::unordered_map<size_t, std::vector<void*>> free_lists[2];  // by size
   int64_t system_allocations = 0, in_use = 0, peak = 0, held = 0;
   bool poison = false;
 
@@ -77,11 +61,10 @@ struct Arena {
 
   // A buffer given back before, if there is one.
   bool cached(Device device, size_t size, void*& memory) {
-    auto& list = free_lists[int(device)];
-    const auto found = list.find(size);
-    if (found == list.end()) return false;
-    memory = found->second;
-    list.erase(found);
+    std::vector<void*>& list = free_lists[int(device)][size];
+    if (list.empty()) return false;
+    memory = list.back();
+    list.pop_back();
     return true;
   }
 
@@ -89,7 +72,7 @@ struct Arena {
     const std::lock_guard lock(mutex);
     in_use -= int64_t(size);
     if (rehearsed) kernels::release_reserved(memory, size);
-    if (kCaching) free_lists[int(device)].emplace(size, rehearsed ? nullptr : memory);
+    if (kCaching) free_lists[int(device)][size].push_back(rehearsed ? nullptr : memory);
     else held -= int64_t(size);
     if (!kCaching && !rehearsed) kernels::release(device, memory);
   }
@@ -97,9 +80,10 @@ struct Arena {
   void trim() {
     const std::lock_guard lock(mutex);
     for (int d = 0; d < 2; ++d) {
-      for (auto& [size, memory] : free_lists[d]) {
-        held -= int64_t(size);
-        if (!rehearsed) kernels::release(Device(d), memory);
+      for (auto& [size, list] : free_lists[d]) {
+        held -= int64_t(size * list.size());
+        if (rehearsed) continue;
+        for (void* memory : list) kernels::release(Device(d), memory);
       }
       free_lists[d].clear();
     }
@@ -259,13 +243,18 @@ int64_t Tensor::row_stride() const {
   return columns();
 }
 
+Tensor Tensor::view() const {
+  Tensor t = *this;
+  t.panels_ = nullptr;
+  return t;
+}
+
 Tensor Tensor::narrow(int axis, int64_t start, int64_t length) const {
   const size_t a = size_t(axis < 0 ? axis + rank() : axis);
   if (a >= shape_.size() || start < 0 || length < 0 || start + length > shape_[a])
     throw Error("[narrow] axis " + std::to_string(axis) + ", " + std::to_string(start) + " + " + std::to_string(length) +
                 " lies outside shape " + adder::to_string(shape_));
-  Tensor t = *this;
-  t.panels_ = nullptr;
+  Tensor t = view();
   t.shape_[a] = length;
   t.offset_ += start * strides_[a];
   return t;
@@ -275,15 +264,13 @@ Tensor Tensor::reshape(const Shape& shape) const {
   if (element_count(shape) != size())
     throw Error("[reshape] shape " + adder::to_string(shape_) + " can't become " + adder::to_string(shape));
   if (contiguous()) {
-    Tensor t = *this;
-    t.panels_ = nullptr;
+    Tensor t = view();
     t.shape_ = shape;
     t.strides_ = row_major(shape);
     return t;
   }
   if (!shape.empty() && rank() && shape.back() == shape_.back() && rows_collapse()) {  // rows regrouped
-    Tensor t = *this;
-    t.panels_ = nullptr;
+    Tensor t = view();
     t.shape_ = shape;
     t.strides_.assign(shape.size(), 1);
     int64_t step = row_stride();

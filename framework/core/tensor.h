@@ -7,12 +7,12 @@
 #include <string>
 #include <vector>
 
+#include "framework/core/shape.h"
 #include "kernels/device.h"
 
 namespace adder {
 
 using kernels::Device;
-using Shape = std::vector<int64_t>;
 
 enum class DType { f32, f64, i32 };
 const char* name(DType dtype);      // "float32", "float64", "int32"
@@ -21,9 +21,6 @@ template <class T> constexpr DType dtype_of();
 template <> constexpr DType dtype_of<float>() { return DType::f32; }
 template <> constexpr DType dtype_of<double>() { return DType::f64; }
 template <> constexpr DType dtype_of<int32_t>() { return DType::i32; }
-
-std::string to_string(const Shape& shape);  // "[2, 7, 5]"
-int64_t element_count(const Shape& shape);
 
 struct Storage;
 
@@ -83,6 +80,8 @@ class Tensor {
   static Tensor like(const Tensor& t) { return empty(t.shape(), t.dtype(), t.device()); }
 
  private:
+  Tensor view() const;                              // of all of it
+
   std::shared_ptr<Storage> storage_;
   Shape shape_, strides_;
   int64_t offset_ = 0;

@@ -26,8 +26,10 @@ std::string hdf5::type_name(hid_t type) {
 
 namespace {
 
-Shape shape_of(hid_t space) {
+Shape shape_of(hid_t space, const std::string& where) {
   const int rank = H5Sget_simple_extent_ndims(space);
+  if (rank > int(Shape::kMaxRank))
+    throw Error(where + " has " + std::to_string(rank) + " axes, expected at most " + std::to_string(Shape::kMaxRank));
   std::vector<hsize_t> dims(size_t(std::max(rank, 0)));
   if (rank > 0) H5Sget_simple_extent_dims(space, dims.data(), nullptr);
   return Shape(dims.begin(), dims.end());
@@ -42,14 +44,14 @@ struct Source {
 
   Source(const std::string& file, hid_t id, const std::string& path)
       : where(file + ": dataset " + path), object(open_dataset(file, id, path), H5Dclose),
-        type(H5Dget_type(object), H5Tclose), space(H5Dget_space(object), H5Sclose), shape(shape_of(space)),
+        type(H5Dget_type(object), H5Tclose), space(H5Dget_space(object), H5Sclose), shape(shape_of(space, where)),
         attribute(false) {}
   Source(const std::string& file, hid_t owner, const std::string& path, const std::string& name)
       : where(file + ": attribute " + name + " of " + path),
         object(open_attribute(owner, name, where), H5Aclose),
         type(H5Aget_type(object), H5Tclose),
         space(H5Aget_space(object), H5Sclose),
-        shape(shape_of(space)),
+        shape(shape_of(space, where)),
         attribute(true) {}
 
   static hid_t open_dataset(const std::string& file, hid_t id, const std::string& path) {

@@ -13,7 +13,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr size_t kMostAxes = 32;
 constexpr uint64_t kMostBytes = uint64_t{1} << 62;  // beyond any file; keeps sums and products away from 2^64
 
 class HeaderReader : public nlohmann::json_sax<json> {
@@ -88,8 +87,8 @@ class HeaderReader : public nlohmann::json_sax<json> {
       fail_tensor(in_quotes(field_) + " holds " + std::to_string(value) + ", which is too large");
     if (field_ == "shape") {
       Shape& shape = header_.entries.back().shape;
-      if (shape.size() == kMostAxes)
-        fail_tensor("shape has more than " + std::to_string(kMostAxes) + " axes");
+      if (shape.size() == Shape::kMaxRank)
+        fail_tensor("shape has more than " + std::to_string(Shape::kMaxRank) + " axes");
       shape.push_back(int64_t(value));
     } else {
       if (offsets_.size() == 2) fail_tensor("data_offsets holds more than two numbers");

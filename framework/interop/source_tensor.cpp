@@ -61,7 +61,7 @@ std::vector<Tensor> to_source(const Tensor& ours, const SourceTensor& layout) {
     const Tensor piece = all.narrow(0, at, size).clone();
     at += size;
     if (layout.transposed)
-      result.push_back(transposed(piece.reshape({part.shape.at(1), part.shape.at(0)})));
+      result.push_back(transposed(piece.reshape({part.shape[1], part.shape[0]})));
     else
       result.push_back(piece.reshape(part.shape));
   }
@@ -91,10 +91,10 @@ SourceTensor parse_tensor(const json& item) {
   SourceTensor tensor{item.at("ours"), {}, item.at("transposed")};
   const json &names = item.at("source"), &shapes = item.at("shape");
   if (names.is_string()) {
-    tensor.parts.push_back({names, shapes.get<Shape>()});
+    tensor.parts.push_back({names, shapes.get<std::vector<int64_t>>()});
   } else {
     for (size_t i = 0; i < names.size(); ++i)
-      tensor.parts.push_back({names.at(i), shapes.at(i).get<Shape>()});
+      tensor.parts.push_back({names.at(i), shapes.at(i).get<std::vector<int64_t>>()});
   }
   bool sound = !tensor.parts.empty();
   for (const SourcePart& part : tensor.parts) {

@@ -177,5 +177,25 @@ TEST(Tensor, RefusesASizeThatOverflows) {
   }
 }
 
+TEST(Shape, HoldsItsSizesInPlace) {
+  Shape shape{2, 3};
+  shape.push_back(5);
+  EXPECT_EQ(shape, (Shape{2, 3, 5}));
+  EXPECT_FALSE(shape == (Shape{2, 3}));
+  EXPECT_EQ(shape.back(), 5);
+  EXPECT_EQ(shape.to_vector(), (std::vector<int64_t>{2, 3, 5}));
+  shape.assign(2, 1);
+  EXPECT_EQ(shape, (Shape{1, 1}));
+  EXPECT_TRUE(Shape{}.empty());
+}
+
+TEST(Shape, RefusesMoreAxesThanItHolds) {
+  const std::vector<int64_t> nine(9, 1);
+  EXPECT_NE(message_of([&] { Shape shape(nine); }).find("9 axes, at most 8"), std::string::npos);
+  EXPECT_NE(message_of([&] { Shape(9, 1); }).find("9 axes, at most 8"), std::string::npos);
+  Shape full(8, 1);
+  EXPECT_NE(message_of([&] { full.push_back(1); }).find("9 axes, at most 8"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace adder

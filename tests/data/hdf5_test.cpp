@@ -265,6 +265,22 @@ TEST(Hdf5, ForeignTypesConvert) {
 }
 
 // A file that can't grow reports it, and the program goes on.
+TEST(Hdf5, RefusesMoreAxesThanATensorHas) {
+  const std::string path = fresh_folder() + "/t.h5";
+  {
+    Hdf5File file = Hdf5File::create(path);
+    file.close();
+  }
+  const hid_t id = H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+  const std::vector<hsize_t> nine(9, 1);
+  const hid_t space = H5Screate_simple(9, nine.data(), nullptr);
+  H5Dclose(H5Dcreate2(id, "deep", H5T_IEEE_F32LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+  H5Sclose(space);
+  H5Fclose(id);
+  const Hdf5File file = Hdf5File::open(path);
+  EXPECT_HAS(message_of<Error>([&] { file.read("/deep"); }), "dataset /deep has 9 axes, expected at most 8");
+}
+
 TEST(Hdf5, WriteFailureIsReported) {
   const std::string path = fresh_folder() + "/t.h5";
   struct rlimit before {};
