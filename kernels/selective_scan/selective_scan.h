@@ -12,7 +12,7 @@
 
 namespace kernels {
 
-constexpr int64_t kScanChunk = 8;
+constexpr int64_t kScanChunk = 16;
 
 template <class T>
 struct SelectiveScan {
