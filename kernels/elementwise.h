@@ -30,4 +30,12 @@ void for_each_run(int64_t rows, int64_t columns, bool one_row, F f) {
 // How many rows of n elements make a block of work.
 inline int64_t rows_a_block(int64_t n) { return n >= kRunElements ? 1 : kRunElements / (n > 0 ? n : 1); }
 
+// Asks early for memory that is written in place. A line that was read first has to be asked for once more before it may be
+// written, and nothing hides that wait: GELU's gradient over its adjoint took three times as long without.
+template <class T>
+inline void fetch_to_write(const T* p) {
+  constexpr int64_t kAhead = 2048;  // bytes
+  __builtin_prefetch(reinterpret_cast<const char*>(p) + kAhead, 1);
+}
+
 }  // namespace kernels

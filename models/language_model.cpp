@@ -71,6 +71,7 @@ LanguageModel::Block LanguageModel::declare_block(const ModelConfig& config, int
   const BlockConfig& kind = config.block(i);
   Block block;
   block.name = "blocks." + std::to_string(i);
+  block.first_parameter = parameters_.size();
   const ParameterScope scope = ParameterScope(parameters_).in(block.name);
   block.norm = declare_norm(scope.in("norm"));
   block.mixer = make_mixer(config, kind, scope.in("mixer"));
@@ -90,6 +91,7 @@ LanguageModel::Block LanguageModel::declare_block(const ModelConfig& config, int
     block.mlp_norm = declare_norm(scope.in("mlp_norm"));
     block.mlp.emplace(config, kind, scope.in("mlp"));
   }
+  block.end_parameter = parameters_.size();
   return block;
 }
 
@@ -161,9 +163,15 @@ Var LanguageModel::through_mlp(Pass& pass, const Block& block, const Var& x) con
   return block.mlp->forward(pass, x);
 }
 
+// Recorded before what they multiply, gradients of weights may wait until backward has computed that anew (remade_in_time).
+void LanguageModel::record_parameters(Pass& pass, const Block& block) const {
+  for (size_t i = block.first_parameter; pass.tape && i < block.end_parameter; ++i) use(pass, parameters_[i]);
+}
+
 Var LanguageModel::through(Pass& pass, const Block& block, const Var& x, MixerState& state,
                            const Stretch& at) const {
   const Tape::Scope in_block(pass.tape, block.name);
+  record_parameters(pass, block);
   const Var read = before(pass, block.norm, "norm", x);
   if (pass.decays) tell_decay(*pass.decays, block, read, state, at);
   if (pass.tangents) tell_tangent(pass, block, read, state, at);
@@ -291,10 +299,11 @@ Var LanguageModel::forward(Pass& pass, const Tokens& tokens, State& state, const
              : through(pass, blocks_[i], x, state.blocks[i], i == 0 ? first : at);
     show("layers." + std::to_string(i), x);
   }
+  const Var head = use(pass, *head_);
   x = normalised(pass, final_norm_, "norm", x);
   if (final_norm_.weight) show("final", x);
   const Tape::Scope in_head(pass.tape, "head");
-  return ops::linear(scaled(x, 1 / width_ratio_), use(pass, *head_), use_if(pass, head_bias_));
+  return ops::linear(scaled(x, 1 / width_ratio_), head, use_if(pass, head_bias_));
 }
 
 std::vector<std::vector<std::string>> LanguageModel::full_names(bool recurrent) const {

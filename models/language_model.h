@@ -47,6 +47,7 @@ class LanguageModel : public Model {
   };
   struct Block {
     std::string name;  // blocks.<i>
+    size_t first_parameter = 0, end_parameter = 0;  // in parameters_
     Norm norm;
     std::unique_ptr<Mixer> mixer;
     std::string activation;
@@ -55,6 +56,7 @@ class LanguageModel : public Model {
     Norm mlp_norm;
     std::optional<Mlp> mlp;
   };
+  void record_parameters(Pass& pass, const Block& block) const;
   Norm declare_norm(const ParameterScope& scope) const;
   Block declare_block(const ModelConfig& config, int64_t i, const MakeMixer& make_mixer);
   std::vector<std::vector<std::string>> full_names(bool recurrent) const;

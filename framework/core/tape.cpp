@@ -1,6 +1,7 @@
 #include "framework/core/tape.h"
 
 #include <cmath>
+#include <utility>
 
 #include "framework/core/error.h"
 
@@ -10,6 +11,7 @@ namespace {
 std::shared_ptr<Node> node_for(Tape* tape, const Tensor& value) {
   auto node = std::make_shared<Node>();
   node->tape = tape;
+  node->place = tape->size();
   node->shape = value.shape();
   node->dtype = value.dtype();
   node->device = value.device();
@@ -155,6 +157,33 @@ Tensor Adjoints::gradient(size_t i, bool dense) const {
   return aside_.back().second;
 }
 
+Tensor Adjoints::take(size_t i) const {
+  const Tensor adjoint = out(i);
+  outputs_[i]->grad = Tensor();
+  return adjoint;
+}
+
+Adjoints::Onto Adjoints::onto(size_t i, const Tensor& spare) const {
+  Node* node = inputs_[i].get();
+  if (!node) return {};
+  const bool ours = node->grad.defined() && !(node->borrowed && node->grad.shares_storage());
+  if (node->parent || ours || meets_an_earlier_input(i)) {
+    const Tensor gradient = in(i);
+    return {gradient, gradient};
+  }
+  const Tensor before = node->grad.defined() ? node->grad.with_even_rows() : Tensor();
+  const bool fits = !spare.shares_storage() && spare.contiguous() && spare.shape() == node->shape;
+  node->grad = fits ? spare : Tensor::empty(node->shape, node->dtype, node->device);
+  node->borrowed = false;
+  return {before, node->grad};
+}
+
+void Adjoints::await(size_t i, std::function<void(const Tensor& value, const Adjoints&)> run) const {
+  Awaiting part{op_, scope_, outputs_, inputs_, std::move(run)};
+  part.inputs[i] = nullptr;  // which would hold itself
+  inputs_[i]->awaiting.push_back(std::move(part));
+}
+
 void Adjoints::finish() const {
   for (const auto& [node, adjoint] : aside_) node->give(adjoint);
   aside_.clear();
@@ -211,11 +240,8 @@ void Tape::walk() {
       for (const auto& watcher : output->watchers) watcher(adjoint);
     }
     if (reached && record.backward) {
-      const Adjoints adjoints(record.outputs, record.inputs);
-      record.backward(adjoints);
-      adjoints.finish();
-      if (require_finite_) require_finite_gradients(record.op, record.scope, record.inputs);
-      if (profile_) profile_->backward(record.op, record.gradient);
+      run(record.op, record.scope, record.outputs, record.inputs, record.gradient, record.backward);
+      for (const auto& output : record.outputs) serve(*output, record.op);
     }
     for (const auto& output : record.outputs) {
       if (Parameter* p = output->parameter) {
@@ -227,6 +253,24 @@ void Tape::walk() {
     }
   }
   parameters_.clear();
+}
+
+void Tape::run(const char* op, const std::string& scope, const std::vector<std::shared_ptr<Node>>& outputs,
+               const std::vector<std::shared_ptr<Node>>& inputs, const Cost& work, const Backward& backward) {
+  const Adjoints adjoints(op, scope, outputs, inputs);
+  backward(adjoints);
+  adjoints.finish();
+  if (require_finite_) require_finite_gradients(op, scope, inputs);
+  if (profile_) profile_->backward(op, work);
+}
+
+void Tape::serve(Node& output, const char* op) {
+  for (const Awaiting& a : std::exchange(output.awaiting, {})) {
+    if (!output.value.defined())
+      throw Error(std::string("[tape] ") + a.op + " awaits the output of " + op + ", which did not compute it anew");
+    run(a.op, a.scope, a.outputs, a.inputs, {}, [&](const Adjoints& g) { a.run(output.value, g); });
+  }
+  output.value = Tensor();
 }
 
 void Tape::clear() {
@@ -282,6 +326,15 @@ Var record_view(const Var& x, Tensor viewed, std::function<Tensor(const Tensor&)
   node->view = std::move(view);
   tape->records_.push_back({"view", tape->scope_, {node}, {}, nullptr});
   return Var(std::move(viewed), node);
+}
+
+Var remaking(const Var& y) {
+  if (y.node()) y.node()->remade = true;
+  return y;
+}
+
+bool remade_in_time(const Var& x, const Var& w) {
+  return x.node() && x.node()->remade && w.node() && w.node()->root()->place < x.node()->place;
 }
 
 void watch(const Var& x, std::function<void(const Tensor&)> f) {

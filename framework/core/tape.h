@@ -47,6 +47,16 @@ struct Parameter {
   double rate = 1;      // of the optimizer's learning rate, by which the gradient moves it; decay is not scaled
 };
 
+class Adjoints;
+
+// The part of a backward function that waits for the value of one of its inputs.
+struct Awaiting {
+  const char* op;
+  std::string scope;
+  std::vector<std::shared_ptr<Node>> outputs, inputs;
+  std::function<void(const Tensor& value, const Adjoints&)> run;
+};
+
 // The place where the adjoint of one recorded variable gathers.
 struct Node {
   Tape* tape = nullptr;
@@ -59,6 +69,10 @@ struct Node {
   std::function<Tensor(const Tensor&)> view;
   Parameter* parameter = nullptr;
   std::vector<std::function<void(const Tensor&)>> watchers;
+  size_t place = 0;                                  // of its record on the tape
+  bool remade = false;                               // backward computes the value anew where it is awaited
+  std::vector<Awaiting> awaiting;
+  Tensor value;                                      // computed anew, until those have seen it
 
   Tensor into();                                     // the gradient to add into, zeroed when new
   void give(const Tensor& adjoint);                  // adds it; takes it over where nothing was there
@@ -69,9 +83,11 @@ struct Node {
 // What a backward function sees: adjoints of its outputs, gradients of its inputs.
 class Adjoints {
  public:
-  Adjoints(const std::vector<std::shared_ptr<Node>>& outputs, const std::vector<std::shared_ptr<Node>>& inputs)
-      : outputs_(outputs), inputs_(inputs) {}
+  Adjoints(const char* op, const std::string& scope, const std::vector<std::shared_ptr<Node>>& outputs,
+           const std::vector<std::shared_ptr<Node>>& inputs)
+      : op_(op), scope_(scope), outputs_(outputs), inputs_(inputs) {}
   Tensor out(size_t i) const { return outputs_[i]->gathered(); }        // undefined: this output was not used
+  Tensor take(size_t i) const;                                          // the same, for the last time: often nobody else has it then
   bool wants(size_t i) const { return inputs_[i] != nullptr; }
   // The gradient to add into; its rows are even (rows_collapse). Undefined: not wanted, skip it.
   Tensor in(size_t i) const { return gradient(i, false); }
@@ -79,12 +95,26 @@ class Adjoints {
   // Wanted, and nothing has reached it: what is given first need not be added.
   bool fresh(size_t i) const { return inputs_[i] && !inputs_[i]->parent && !inputs_[i]->grad.defined(); }
   void give(size_t i, const Tensor& adjoint) const { if (inputs_[i]) inputs_[i]->give(adjoint); }
+  // Where the gradient of input i is to be written: what is there already (undefined: nothing) plus what is added. `into` may be
+  // `before` itself, or `spare`, an adjoint that is not needed afterwards, where nobody else has it. Both undefined: not wanted.
+  struct Onto {
+    Tensor before, into;
+  };
+  Onto onto(size_t i, const Tensor& spare) const;
+
+  // An output that nobody keeps for backward is computed anew where that costs little: an op that can (remaking) gives it here,
+  // where it is awaited, and who awaits it is called with it and with these adjoints, whose outputs are gone by then.
+  bool awaited(size_t i) const { return !outputs_[i]->awaiting.empty(); }
+  void remake(size_t i, const Tensor& value) const { outputs_[i]->value = value; }
+  void await(size_t i, std::function<void(const Tensor& value, const Adjoints&)> run) const;  // input i is not wanted then
   void finish() const;                               // the tape calls it after the backward function
 
  private:
   Tensor gradient(size_t i, bool dense) const;
   bool meets_an_earlier_input(size_t i) const;
 
+  const char* op_;
+  const std::string& scope_;
   const std::vector<std::shared_ptr<Node>>& outputs_;
   const std::vector<std::shared_ptr<Node>>& inputs_;
   mutable std::vector<std::pair<Node*, Tensor>> aside_;  // gradients that could not be added into in place
@@ -141,6 +171,9 @@ class Tape {
     Cost gradient = {};                              // the work of `backward`, where there is a profile
   };
   void walk();
+  void run(const char* op, const std::string& scope, const std::vector<std::shared_ptr<Node>>& outputs,
+           const std::vector<std::shared_ptr<Node>>& inputs, const Cost& work, const Backward& backward);
+  void serve(Node& output, const char* op);
 
   std::vector<Record> records_;
   std::unordered_map<Parameter*, std::shared_ptr<Node>> parameters_;
@@ -160,6 +193,12 @@ Var record(const char* op, Tensor output, const std::vector<Var>& inputs, Backwa
 Var record_view(const Var& x, Tensor viewed, std::function<Tensor(const Tensor&)> view);
 // Whether an op over these inputs will be recorded, that is, whether to keep what backward needs.
 bool recording(std::initializer_list<const Var*> inputs);
+
+// y, the output of an op whose backward function remakes it where it is awaited.
+Var remaking(const Var& y);
+// Whether an op over x may await its value in backward in place of keeping it, when the gradient of w depends on it: backward
+// computes x anew before that gradient has to be complete.
+bool remade_in_time(const Var& x, const Var& w);
 
 // Calls f with x's adjoint when it is complete, during backward(). Not called if nothing reached it.
 void watch(const Var& x, std::function<void(const Tensor&)> f);

@@ -2,6 +2,7 @@
 
 #include "framework/core/shapes.h"
 #include "framework/ops/matrix.h"
+#include "framework/ops/remake.h"
 #include "kernels/activation/activation.h"
 
 namespace adder::ops {
@@ -21,14 +22,14 @@ Var activation(const char* name, Kind kind, const Var& x) {
     a.y = matrix<T>(y);
     KERNEL(activation_fwd, T)(x.device(), a);
     const double exps = kind == Kind::relu || kind == Kind::relu_squared ? 0 : double(in.size());
-    return record(name, y, {x}, [a, in](const Adjoints& g) {
+    return remaking(record(name, y, {x}, [a, in](const Adjoints& g) {
       auto b = a;
-      b.overwrite = g.fresh(0);
-      const Tensor dy = g.out(0).with_even_rows(), dx = b.overwrite ? Tensor::like(in) : g.in(0);
-      b.dy = matrix<const T>(dy), b.dx = matrix<T>(dx);
+      const Tensor dy = g.take(0).with_even_rows(), again = again_over(in, g);
+      const auto [before, dx] = g.onto(0, dy);
+      b.dy = matrix<const T>(dy), b.before = matrix<const T>(before), b.dx = matrix<T>(dx), b.y = matrix<T>(again);
       KERNEL(activation_bwd, T)(in.device(), b);
-      if (b.overwrite) g.give(0, dx);
-    }, {.exps = exps, .backward_exps = exps});
+      g.remake(0, again);
+    }, {.exps = exps, .backward_exps = exps}));
   });
 }
 

@@ -2,6 +2,7 @@
 
 #include "framework/core/shapes.h"
 #include "framework/ops/matrix.h"
+#include "framework/ops/remake.h"
 #include "framework/ops/view.h"
 #include "kernels/gated/gated.h"
 
@@ -16,12 +17,13 @@ Var gated(const char* name, kernels::GateKind kind, const Var& gate, const Var& 
     kernels::Gated<T> a{.kind = kind, .gate = matrix<const T>(x), .up = matrix<const T>(value)};
     a.y = matrix<T>(y);
     KERNEL(gated_fwd, T)(gate.device(), a);
-    return record(name, y, {gate, up}, [a, x, value](const Adjoints& g) {
+    return remaking(record(name, y, {gate, up}, [a, x, value](const Adjoints& g) {
       auto b = a;
-      const Tensor dy = g.out(0).with_even_rows(), dgate = g.in(0), dup = g.in(1);
-      b.dy = matrix<const T>(dy), b.dgate = matrix<T>(dgate), b.dup = matrix<T>(dup);
+      const Tensor dy = g.out(0).with_even_rows(), dgate = g.in(0), dup = g.in(1), again = again_over(x, g);
+      b.dy = matrix<const T>(dy), b.dgate = matrix<T>(dgate), b.dup = matrix<T>(dup), b.y = matrix<T>(again);
       KERNEL(gated_bwd, T)(x.device(), b);
-    }, {.exps = double(x.size()), .backward_exps = double(x.size())});
+      g.remake(0, again);
+    }, {.exps = double(x.size()), .backward_exps = double(x.size())}));
   });
 }
 

@@ -2,6 +2,7 @@
 
 #include "framework/core/shapes.h"
 #include "framework/ops/matrix.h"
+#include "framework/ops/remake.h"
 #include "kernels/layer_norm/layer_norm.h"
 
 namespace adder::ops {
@@ -21,13 +22,15 @@ Var layer_norm(const Var& x, const Var& w, const Var& b, double eps) {
         .x = matrix<const T>(in), .w = w.value().data<T>(), .b = pointer<T>(b.value()), .eps = T(eps)};
     a.y = matrix<T>(y), a.m = m.data<T>(), a.r = r.data<T>();
     KERNEL(layer_norm_fwd, T)(x.device(), a);
-    return record("layer_norm", y, {x, w, b}, [a, in, m, r, weight = w.value()](const Adjoints& g) {
+    return remaking(record("layer_norm", y, {x, w, b}, [a, in, m, r, weight = w.value(), bias = b.value()](const Adjoints& g) {
       auto back = a;
-      const Tensor dy = g.out(0).with_even_rows(), dx = g.in(0), dw = g.in(1), db = g.in(2);
-      back.dy = matrix<const T>(dy), back.dx = matrix<T>(dx), back.dw = pointer<T>(dw),
-      back.db = pointer<T>(db);
+      const Tensor dy = g.take(0).with_even_rows(), dw = g.in(1), db = g.in(2), again = again_over(in, g);
+      const auto [before, dx] = g.onto(0, dy);
+      back.dy = matrix<const T>(dy), back.before = matrix<const T>(before), back.dx = matrix<T>(dx);
+      back.dw = pointer<T>(dw), back.db = pointer<T>(db), back.y = matrix<T>(again);
       KERNEL(layer_norm_bwd, T)(in.device(), back);
-    });
+      g.remake(0, again);
+    }));
   });
 }
 

@@ -9,33 +9,47 @@
 namespace adder::ops {
 namespace {
 
-// The gradient of input i, (shape), as product(gradient, whether to add into it) computes it.
+// The gradient of input i, of `shape`, as product(gradient, whether to add into it) computes it.
 template <class F>
-void add_product(const Adjoints& g, size_t i, const Tensor& like, F product) {
+void add_product(const Adjoints& g, size_t i, const Shape& shape, const Tensor& like, F product) {
   if (!g.wants(i)) return;
   if (!g.fresh(i)) return product(g.in(i), true);
-  const Tensor gradient = Tensor::like(like);
+  const Tensor gradient = Tensor::empty(shape, like.dtype(), like.device());
   product(gradient, false);
   g.give(i, gradient);
 }
 
+// dx[i,e] += sum_j dy[i,j] w[j,e]
+template <class T>
+void add_input_gradient(const Tensor& dy, const Tensor& w, const Adjoints& g) {
+  Shape shape = dy.shape();
+  shape.back() = w.dim(1);
+  add_product(g, 0, shape, dy, [&](const Tensor& dx, bool add) {
+    KERNEL(matmul, T)(dy.device(), {.m = dy.rows(), .n = w.dim(1), .k = w.dim(0), .a = dy.data<T>(), .a_row = dy.row_stride(), .a_col = 1,
+                                    .b = w.data<T>(), .b_row = w.row_stride(), .b_col = 1,
+                                    .c = dx.data<T>(), .c_row = dx.row_stride(), .accumulate = add, .bf16 = w.multiplies_in_bf16()});
+  });
+}
+
+// dw[j,e] += sum_i dy[i,j] x[i,e]
+template <class T>
+void add_weight_gradient(const Tensor& dy, const Tensor& x, const Tensor& w, const Adjoints& g) {
+  add_product(g, 1, w.shape(), dy, [&](const Tensor& dw, bool add) {
+    KERNEL(matmul, T)(dy.device(), {.m = w.dim(0), .n = w.dim(1), .k = dy.rows(), .a = dy.data<T>(), .a_row = 1, .a_col = dy.row_stride(),
+                                    .b = x.data<T>(), .b_row = x.row_stride(), .b_col = 1,
+                                    .c = dw.data<T>(), .c_row = dw.row_stride(), .accumulate = add, .bf16 = w.multiplies_in_bf16()});
+  });
+}
+
+// x undefined: it is computed anew, and the weight's gradient waits for it.
 template <class T>
 void backward(const Tensor& x, const Tensor& w, const Adjoints& g) {
   const Tensor dy = g.out(0).with_even_rows();
-  const int64_t rows = x.rows(), k = x.columns(), n = w.dim(0);
-  const bool bf16 = w.multiplies_in_bf16();
-  add_product(g, 0, x, [&](const Tensor& dx, bool add) {  // dx[i,e] += sum_j dy[i,j] w[j,e]
-    KERNEL(matmul, T)(x.device(), {.m = rows, .n = k, .k = n, .a = dy.data<T>(), .a_row = dy.row_stride(), .a_col = 1,
-                                   .b = w.data<T>(), .b_row = w.row_stride(), .b_col = 1,
-                                   .c = dx.data<T>(), .c_row = dx.row_stride(), .accumulate = add, .bf16 = bf16});
-  });
-  add_product(g, 1, w, [&](const Tensor& dw, bool add) {  // dw[j,e] += sum_i dy[i,j] x[i,e]
-    KERNEL(matmul, T)(x.device(), {.m = n, .n = k, .k = rows, .a = dy.data<T>(), .a_row = 1, .a_col = dy.row_stride(),
-                                   .b = x.data<T>(), .b_row = x.row_stride(), .b_col = 1,
-                                   .c = dw.data<T>(), .c_row = dw.row_stride(), .accumulate = add, .bf16 = bf16});
-  });
+  add_input_gradient<T>(dy, w, g);
+  if (x.defined()) add_weight_gradient<T>(dy, x, w, g);
+  else g.await(0, [dy, w](const Tensor& again, const Adjoints& later) { add_weight_gradient<T>(dy, again, w, later); });
   const Tensor db = g.in(2);
-  if (db.defined()) KERNEL(column_sum, T)(x.device(), {.x = matrix<const T>(dy), .sum = pointer<T>(db)});
+  if (db.defined()) KERNEL(column_sum, T)(dy.device(), {.x = matrix<const T>(dy), .sum = pointer<T>(db)});
 }
 
 }  // namespace
@@ -60,7 +74,8 @@ Var linear(const Var& x, const Var& w, const Var& b) {
     const double product = 2 * double(in.rows()) * double(n) * double(k);
     const Work work{.flops = product, .backward_flops = product * ((x.tape() != nullptr) + (w.tape() != nullptr)),
                     .bf16 = weight.multiplies_in_bf16()};
-    return record("linear", y, {x, w, b}, [in, weight](const Adjoints& g) { backward<T>(in, weight, g); }, work);
+    const Tensor kept = remade_in_time(x, w) ? Tensor() : in;
+    return record("linear", y, {x, w, b}, [kept, weight](const Adjoints& g) { backward<T>(kept, weight, g); }, work);
   });
 }
 

@@ -2,6 +2,7 @@
 
 #include "framework/core/shapes.h"
 #include "framework/ops/matrix.h"
+#include "framework/ops/remake.h"
 #include "kernels/rms_norm/rms_norm.h"
 
 namespace adder::ops {
@@ -19,12 +20,15 @@ Var rms_norm(const Var& x, const Var& w, double eps) {
     kernels::RmsNorm<T> a{.x = matrix<const T>(in), .w = w.value().data<T>(), .eps = T(eps)};
     a.y = matrix<T>(y), a.r = r.data<T>();
     KERNEL(rms_norm_fwd, T)(x.device(), a);
-    return record("rms_norm", y, {x, w}, [a, in, r, weight = w.value()](const Adjoints& g) {
+    return remaking(record("rms_norm", y, {x, w}, [a, in, r, weight = w.value()](const Adjoints& g) {
       auto b = a;
-      const Tensor dy = g.out(0).with_even_rows(), dx = g.in(0), dw = g.in(1);
-      b.dy = matrix<const T>(dy), b.dx = matrix<T>(dx), b.dw = pointer<T>(dw);
+      const Tensor dy = g.take(0).with_even_rows(), dw = g.in(1), again = again_over(in, g);
+      const auto [before, dx] = g.onto(0, dy);
+      b.dy = matrix<const T>(dy), b.before = matrix<const T>(before), b.dx = matrix<T>(dx), b.dw = pointer<T>(dw);
+      b.y = matrix<T>(again);
       KERNEL(rms_norm_bwd, T)(in.device(), b);
-    });
+      g.remake(0, again);
+    }));
   });
 }
 

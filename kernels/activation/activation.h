@@ -1,5 +1,5 @@
 // Functions of one number, applied to every element.
-//   y = f(x)        dx += dy f'(x)
+//   y = f(x)        dx = before + dy f'(x)
 //   silu          x s(x), s the logistic sigmoid 1 / (1 + e^-x)
 //   gelu_tanh     x/2 (1 + tanh(c (x + 0.044715 x^3))), c = sqrt(2/pi)     (Hendrycks & Gimpel, 2016)
 //   gelu_erf      x/2 (1 + erf(x / sqrt 2)) = x/2 erfc(-x / sqrt 2)
@@ -23,10 +23,10 @@ template <class T>
 struct Activation {
   ActivationKind kind;
   Matrix<const T> x;      // [rows, columns]
-  Matrix<T> y{};          // [rows, columns]   written by forward
+  Matrix<T> y{};          // [rows, columns]   written by forward, by backward again where not null; may be x then
   Matrix<const T> dy{};   // [rows, columns]   read by backward
-  Matrix<T> dx{};         // backward adds into it
-  bool overwrite = false; // or writes it
+  Matrix<const T> before{};  // what dx begins from; may be dx; null: zeros
+  Matrix<T> dx{};         // written by backward; may be dy
 };
 
 namespace cpu {

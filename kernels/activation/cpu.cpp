@@ -182,10 +182,13 @@ void forward_run(const T* x, T* y, int64_t n) {
 }
 
 template <class F, class T>
-void backward_run(const T* x, const T* dy, T* dx, int64_t n, bool overwrite) {
+void backward_run(const T* x, const T* dy, const T* before, T* dx, T* y, int64_t n) {
   for (int64_t j = 0; j < n; j += kLanes<T>) {
-    const auto d = load(dy + j, n - j) * F::slope(load(x + j, n - j));
-    store(dx + j, (overwrite ? zero<T>() : load(dx + j, n - j)) + d, n - j);
+    if (y == x) fetch_to_write(x + j);
+    if (dx == dy) fetch_to_write(dy + j);
+    const auto at = load(x + j, n - j), d = load(dy + j, n - j) * F::slope(at);
+    if (y) store(y + j, F::value(at), n - j);
+    store(dx + j, (before ? load(before + j, n - j) : zero<T>()) + d, n - j);
   }
 }
 
@@ -201,11 +204,12 @@ void forward(const Activation<T>& a) {
 template <class T>
 void backward(const Activation<T>& a) {
   if (!a.dx) return;
-  const bool dense = a.x.dense() && a.dy.dense() && a.dx.dense();
+  const bool dense = a.x.dense() && a.dy.dense() && a.dx.dense() && a.before.dense() && a.y.dense();
   with_kind(a.kind, [&](auto kind) {
     for_each_run(a.x.rows, a.x.columns, dense, [&](int64_t row, int64_t first, int64_t n) {
-      backward_run<decltype(kind)>(a.x.row(row) + first, a.dy.row(row) + first, a.dx.row(row) + first, n,
-                                    a.overwrite);
+      backward_run<decltype(kind)>(a.x.row(row) + first, a.dy.row(row) + first,
+                                   a.before ? a.before.row(row) + first : nullptr, a.dx.row(row) + first,
+                                   a.y ? a.y.row(row) + first : nullptr, n);
     });
   });
 }

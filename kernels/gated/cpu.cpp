@@ -41,11 +41,13 @@ void forward_run(const T* gate, const T* up, T* y, int64_t n) {
 }
 
 template <GateKind kKind, class T>
-void backward_run(const T* gate, const T* up, const T* dy, T* dgate, T* dup, int64_t n) {
+void backward_run(const T* gate, const T* up, const T* dy, T* dgate, T* dup, T* y, int64_t n) {
   for (int64_t j = 0; j < n; j += kLanes<T>) {
+    if (y == gate) fetch_to_write(gate + j);
     const Gate<kKind, T> g(load(gate + j, n - j));
-    const auto d = load(dy + j, n - j);
-    if (dgate) store(dgate + j, fma(d * load(up + j, n - j), g.slope, load(dgate + j, n - j)), n - j);
+    const auto d = load(dy + j, n - j), value = load(up + j, n - j);
+    if (y) store(y + j, g.value * value, n - j);
+    if (dgate) store(dgate + j, fma(d * value, g.slope, load(dgate + j, n - j)), n - j);
     if (dup) store(dup + j, fma(d, g.value, load(dup + j, n - j)), n - j);
   }
 }
@@ -62,13 +64,13 @@ void forward(const Gated<T>& a) {
 
 template <class T>
 void backward(const Gated<T>& a) {
-  const bool dense = a.gate.dense() && a.up.dense() && a.dy.dense() && a.dgate.dense() && a.dup.dense();
+  const bool dense = a.gate.dense() && a.up.dense() && a.dy.dense() && a.dgate.dense() && a.dup.dense() && a.y.dense();
   with_kind(a.kind, [&](auto kind) {
     for_each_run(a.gate.rows, a.gate.columns, dense, [&](int64_t row, int64_t first, int64_t n) {
       T* dgate = a.dgate ? a.dgate.row(row) + first : nullptr;
       T* dup = a.dup ? a.dup.row(row) + first : nullptr;
-      backward_run<kind()>(a.gate.row(row) + first, a.up.row(row) + first, a.dy.row(row) + first, dgate, dup,
-                           n);
+      T* y = a.y ? a.y.row(row) + first : nullptr;
+      backward_run<kind()>(a.gate.row(row) + first, a.up.row(row) + first, a.dy.row(row) + first, dgate, dup, y, n);
     });
   });
 }

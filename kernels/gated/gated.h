@@ -13,7 +13,7 @@ template <class T>
 struct Gated {
   GateKind kind;
   Matrix<const T> gate, up;      // [rows, columns]
-  Matrix<T> y{};                 // [rows, columns]   written by forward
+  Matrix<T> y{};                 // [rows, columns]   written by forward, by backward again where not null; may be gate then
   Matrix<const T> dy{};          // [rows, columns]   read by backward
   Matrix<T> dgate{}, dup{};      // backward adds into these; null: not wanted
 };

@@ -15,10 +15,21 @@ namespace HWY_NAMESPACE {
 namespace {
 
 template <class T>
-void forward_row(const LayerNorm<T>& a, int64_t i) {
+void normalise(const LayerNorm<T>& a, int64_t i) {
   const int64_t n = a.x.columns;
   const T* x = a.x.row(i);
   T* y = a.y.row(i);
+  for (int64_t j = 0; j < n; j += kLanes<T>) {
+    const auto normal = (load(x + j, n - j) - set(a.m[i])) * set(a.r[i]);
+    const auto shift = a.b ? load(a.b + j, n - j) : zero<T>();
+    store(y + j, fma(normal, load(a.w + j, n - j), shift), n - j);
+  }
+}
+
+template <class T>
+void forward_row(const LayerNorm<T>& a, int64_t i) {
+  const int64_t n = a.x.columns;
+  const T* x = a.x.row(i);
   auto total = zero<T>();
   for (int64_t j = 0; j < n; j += kLanes<T>) total += load(x + j, n - j);
   const T m = sum(total) / T(n);
@@ -29,11 +40,7 @@ void forward_row(const LayerNorm<T>& a, int64_t i) {
   }
   const T r = T(1) / std::sqrt(sum(squares) / T(n) + a.eps);
   a.m[i] = m, a.r[i] = r;
-  for (int64_t j = 0; j < n; j += kLanes<T>) {
-    const auto normal = (load(x + j, n - j) - set(m)) * set(r);
-    const auto shift = a.b ? load(a.b + j, n - j) : zero<T>();
-    store(y + j, fma(normal, load(a.w + j, n - j), shift), n - j);
-  }
+  normalise(a, i);
 }
 
 template <class T>
@@ -47,7 +54,7 @@ void forward(const LayerNorm<T>& a) {
 template <class T>
 void input_gradient(const LayerNorm<T>& a, int64_t i) {
   const int64_t n = a.x.columns;
-  const T *x = a.x.row(i), *dy = a.dy.row(i);
+  const T *x = a.x.row(i), *dy = a.dy.row(i), *before = a.before ? a.before.row(i) : nullptr;
   T* dx = a.dx.row(i);
   const auto m = set(a.m[i]), r = set(a.r[i]);
   auto total = zero<T>(), dot = zero<T>();
@@ -60,7 +67,7 @@ void input_gradient(const LayerNorm<T>& a, int64_t i) {
   for (int64_t j = 0; j < n; j += kLanes<T>) {
     const auto g = load(dy + j, n - j) * load(a.w + j, n - j);
     const auto d = fnma((load(x + j, n - j) - m) * r, pull, g - mean);
-    store(dx + j, fma(d, r, load(dx + j, n - j)), n - j);
+    store(dx + j, fma(d, r, before ? load(before + j, n - j) : zero<T>()), n - j);
   }
 }
 
@@ -81,15 +88,16 @@ void bias_gradient(const LayerNorm<T>& a, int64_t i, T* db) {
   for (int64_t j = 0; j < n; j += kLanes<T>) store(db + j, load(db + j, n - j) + load(dy + j, n - j), n - j);
 }
 
-// All three while a row is in the first-level cache.
+// All of it while a row is in the first-level cache.
 template <class T>
 void backward(const LayerNorm<T>& a) {
   const int64_t n = a.x.columns;
   sum_over_rows(a.x.rows, n, std::array<T*, 2>{a.dw, a.db}, [&](int64_t first, int64_t last, T* partial) {
     for (int64_t i = first; i < last; ++i) {
-      if (a.dx) input_gradient(a, i);
       if (a.dw) weight_gradient(a, i, partial);
       if (a.db) bias_gradient(a, i, partial + n);
+      if (a.dx) input_gradient(a, i);
+      if (a.y) normalise(a, i);
     }
   });
 }

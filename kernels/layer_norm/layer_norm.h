@@ -12,12 +12,13 @@ struct LayerNorm {
   const T* w = nullptr;     // [columns]
   const T* b = nullptr;     // [columns]         null: none
   T eps = 0;
-  Matrix<T> y{};            // [rows, columns]   written by forward
+  Matrix<T> y{};            // [rows, columns]   written by forward, by backward again where not null; may be x then
   T* m = nullptr;           // [rows]            written by forward, read by backward
   T* r = nullptr;           // [rows]            likewise
   Matrix<const T> dy{};     // [rows, columns]   read by backward
-  Matrix<T> dx{};           // backward adds into these; null: not wanted
-  T *dw = nullptr, *db = nullptr;
+  Matrix<const T> before{};  // what dx begins from; may be dx; null: zeros
+  Matrix<T> dx{};           // written by backward; may be dy; null: not wanted
+  T *dw = nullptr, *db = nullptr;  // backward adds into these; null: not wanted
 };
 
 namespace cpu {

@@ -14,21 +14,27 @@ namespace HWY_NAMESPACE {
 namespace {
 
 template <class T>
+void normalise(const RmsNorm<T>& a, int64_t i) {
+  const int64_t n = a.x.columns;
+  const T* x = a.x.row(i);
+  T* y = a.y.row(i);
+  const auto r = set(a.r[i]);
+  for (int64_t j = 0; j < n; j += kLanes<T>) store(y + j, load(x + j, n - j) * r * load(a.w + j, n - j), n - j);
+}
+
+template <class T>
 void forward(const RmsNorm<T>& a) {
   const int64_t n = a.x.columns;
   parallel_blocks(a.x.rows, kRowBlock, [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i) {
       const T* x = a.x.row(i);
-      T* y = a.y.row(i);
       auto squares = zero<T>();
       for (int64_t j = 0; j < n; j += kLanes<T>) {
         const auto v = load(x + j, n - j);
         squares = fma(v, v, squares);
       }
-      const T r = T(1) / std::sqrt(sum(squares) / T(n) + a.eps);
-      a.r[i] = r;
-      for (int64_t j = 0; j < n; j += kLanes<T>)
-        store(y + j, load(x + j, n - j) * set(r) * load(a.w + j, n - j), n - j);
+      a.r[i] = T(1) / std::sqrt(sum(squares) / T(n) + a.eps);
+      normalise(a, i);
     }
   });
 }
@@ -37,7 +43,7 @@ void forward(const RmsNorm<T>& a) {
 template <class T>
 void input_gradient(const RmsNorm<T>& a, int64_t i) {
   const int64_t n = a.x.columns;
-  const T *x = a.x.row(i), *dy = a.dy.row(i);
+  const T *x = a.x.row(i), *dy = a.dy.row(i), *before = a.before ? a.before.row(i) : nullptr;
   T* dx = a.dx.row(i);
   auto dot = zero<T>();
   for (int64_t j = 0; j < n; j += kLanes<T>)
@@ -46,7 +52,7 @@ void input_gradient(const RmsNorm<T>& a, int64_t i) {
   for (int64_t j = 0; j < n; j += kLanes<T>) {
     const auto g = load(dy + j, n - j) * load(a.w + j, n - j);
     const auto d = fnma(load(x + j, n - j), set(pull), g * set(r));
-    store(dx + j, load(dx + j, n - j) + d, n - j);
+    store(dx + j, (before ? load(before + j, n - j) : zero<T>()) + d, n - j);
   }
 }
 
@@ -58,13 +64,14 @@ void weight_gradient(const RmsNorm<T>& a, int64_t i, T* dw) {
     store(dw + j, fma(load(dy + j, n - j) * set(a.r[i]), load(x + j, n - j), load(dw + j, n - j)), n - j);
 }
 
-// Both while a row is in the first-level cache.
+// All of it while a row is in the first-level cache.
 template <class T>
 void backward(const RmsNorm<T>& a) {
   sum_over_rows(a.x.rows, a.x.columns, a.dw, [&](int64_t first, int64_t last, T* partial) {
     for (int64_t i = first; i < last; ++i) {
-      if (a.dx) input_gradient(a, i);
       if (a.dw) weight_gradient(a, i, partial);
+      if (a.dx) input_gradient(a, i);
+      if (a.y) normalise(a, i);
     }
   });
 }

@@ -11,11 +11,12 @@ struct RmsNorm {
   Matrix<const T> x;        // [rows, columns]
   const T* w = nullptr;     // [columns]
   T eps = 0;
-  Matrix<T> y{};            // [rows, columns]   written by forward
+  Matrix<T> y{};            // [rows, columns]   written by forward, by backward again where not null; may be x then
   T* r = nullptr;           // [rows]            written by forward, read by backward
   Matrix<const T> dy{};     // [rows, columns]   read by backward
-  Matrix<T> dx{};           // backward adds into these; null: not wanted
-  T* dw = nullptr;
+  Matrix<const T> before{};  // what dx begins from; may be dx; null: zeros
+  Matrix<T> dx{};           // written by backward; may be dy; null: not wanted
+  T* dw = nullptr;          // backward adds into it; null: not wanted
 };
 
 namespace cpu {
