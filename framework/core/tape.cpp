@@ -180,7 +180,8 @@ Adjoints::Onto Adjoints::onto(size_t i, const Tensor& spare) const {
 
 void Adjoints::await(size_t i, std::function<void(const Tensor& value, const Adjoints&)> run) const {
   Awaiting part{op_, scope_, outputs_, inputs_, std::move(run)};
-  part.inputs[i] = nullptr;  // which would hold itself
+  for (auto& input : part.inputs)
+    if (input && input->root() == inputs_[i]->root()) input = nullptr;  // which would hold itself
   inputs_[i]->awaiting.push_back(std::move(part));
 }
 
@@ -243,6 +244,7 @@ void Tape::walk() {
       run(record.op, record.scope, record.outputs, record.inputs, record.gradient, record.backward);
       for (const auto& output : record.outputs) serve(*output, record.op);
     }
+    for (const auto& output : record.outputs) output->remade = false;  // not by anything that is still to come
     for (const auto& output : record.outputs) {
       if (Parameter* p = output->parameter) {
         // A borrowed gradient may be shared with a tensor that others still write to.
@@ -268,13 +270,17 @@ void Tape::serve(Node& output, const char* op) {
   for (const Awaiting& a : std::exchange(output.awaiting, {})) {
     if (!output.value.defined())
       throw Error(std::string("[tape] ") + a.op + " awaits the output of " + op + ", which did not compute it anew");
-    run(a.op, a.scope, a.outputs, a.inputs, {}, [&](const Adjoints& g) { a.run(output.value, g); });
+    constexpr Cost kPartOfACall{.calls = -1};
+    run(a.op, a.scope, a.outputs, a.inputs, kPartOfACall, [&](const Adjoints& g) { a.run(output.value, g); });
   }
   output.value = Tensor();
 }
 
 void Tape::clear() {
-  while (!records_.empty()) records_.pop_back();
+  while (!records_.empty()) {
+    for (const auto& output : records_.back().outputs) output->remade = false;
+    records_.pop_back();
+  }
   parameters_.clear();
 }
 
@@ -334,7 +340,7 @@ Var remaking(const Var& y) {
 }
 
 bool remade_in_time(const Var& x, const Var& w) {
-  return x.node() && x.node()->remade && w.node() && w.node()->root()->place < x.node()->place;
+  return x.node() && x.node()->remade && w.node() && w.node()->place < x.node()->place;
 }
 
 void watch(const Var& x, std::function<void(const Tensor&)> f) {

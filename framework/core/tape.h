@@ -87,7 +87,7 @@ class Adjoints {
            const std::vector<std::shared_ptr<Node>>& inputs)
       : op_(op), scope_(scope), outputs_(outputs), inputs_(inputs) {}
   Tensor out(size_t i) const { return outputs_[i]->gathered(); }        // undefined: this output was not used
-  Tensor take(size_t i) const;                                          // the same, for the last time: often nobody else has it then
+  Tensor take(size_t i) const;                                          // the same, and the tape forgets it: what nobody else has
   bool wants(size_t i) const { return inputs_[i] != nullptr; }
   // The gradient to add into; its rows are even (rows_collapse). Undefined: not wanted, skip it.
   Tensor in(size_t i) const { return gradient(i, false); }
@@ -185,7 +185,7 @@ class Tape {
 };
 
 // The outputs as variables, recorded on the tape of the inputs, if any has one. An input may be undefined.
-// `backward` captures tensors, never variables, and adds into the gradients of the inputs. `work`: for a profile.
+// `backward` captures tensors, never variables or bare pointers: what nobody holds, others write over. `work`: for a profile.
 std::vector<Var> record(const char* op, std::vector<Tensor> outputs, const std::vector<Var>& inputs, Backward backward,
                         const Work& work = {});
 Var record(const char* op, Tensor output, const std::vector<Var>& inputs, Backward backward, const Work& work = {});

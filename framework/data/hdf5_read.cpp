@@ -29,7 +29,7 @@ namespace {
 Shape shape_of(hid_t space, const std::string& where) {
   const int rank = H5Sget_simple_extent_ndims(space);
   if (rank > int(Shape::kMaxRank))
-    throw Error(where + " has " + std::to_string(rank) + " axes, expected at most " + std::to_string(Shape::kMaxRank));
+    throw UnreadableError(where + " has " + std::to_string(rank) + " axes, expected at most " + std::to_string(Shape::kMaxRank));
   std::vector<hsize_t> dims(size_t(std::max(rank, 0)));
   if (rank > 0) H5Sget_simple_extent_dims(space, dims.data(), nullptr);
   return Shape(dims.begin(), dims.end());

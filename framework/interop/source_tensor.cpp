@@ -87,14 +87,21 @@ std::string source_json(const std::string& model_type, const std::vector<SourceT
 
 namespace {
 
+Shape parse_shape(const json& sizes) {
+  const auto shape = sizes.get<std::vector<int64_t>>();
+  if (shape.size() > Shape::kMaxRank)
+    throw UnreadableError("the names of the imported weights cannot be read: a shape has " + std::to_string(shape.size()) + " axes");
+  return shape;
+}
+
 SourceTensor parse_tensor(const json& item) {
   SourceTensor tensor{item.at("ours"), {}, item.at("transposed")};
   const json &names = item.at("source"), &shapes = item.at("shape");
   if (names.is_string()) {
-    tensor.parts.push_back({names, shapes.get<std::vector<int64_t>>()});
+    tensor.parts.push_back({names, parse_shape(shapes)});
   } else {
     for (size_t i = 0; i < names.size(); ++i)
-      tensor.parts.push_back({names.at(i), shapes.at(i).get<std::vector<int64_t>>()});
+      tensor.parts.push_back({names.at(i), parse_shape(shapes.at(i))});
   }
   bool sound = !tensor.parts.empty();
   for (const SourcePart& part : tensor.parts) {

@@ -17,6 +17,8 @@ void expect_same_bits(const Tensor& a, const Tensor& b, const char* what) {
   for (int64_t i = 0; i < a.size(); ++i) ASSERT_EQ(a.item(i), b.item(i)) << what << ", element " << i;
 }
 
+Tensor filled_with_ones(const Shape& shape) { return Tensor::full(shape, 1, DType::f64); }
+
 struct Step {
   Tensor y, dx, dgain, dw, db;
 };
@@ -26,18 +28,20 @@ struct Remade {
   Var (*op)(const Var& x, const Var& gain);
 };
 Var layer_norm(const Var& x, const Var& gain) { return ops::layer_norm(x, gain, {}, 1e-5); }
+Var shifted_layer_norm(const Var& x, const Var& gain) { return ops::layer_norm(x, gain, gain, 1e-5); }
 Var rms_norm(const Var& x, const Var& gain) { return ops::rms_norm(x, gain, 1e-5); }
 Var gelu(const Var& x, const Var&) { return ops::gelu_erf(x); }
 Var swiglu(const Var& x, const Var&) { return ops::swiglu(ops::silu(x), x); }
-constexpr Remade kOps[] = {{"layer_norm", layer_norm}, {"rms_norm", rms_norm}, {"gelu_erf", gelu}, {"swiglu", swiglu}};
+constexpr Remade kOps[] = {{"layer_norm", layer_norm}, {"layer_norm with a bias", shifted_layer_norm}, {"rms_norm", rms_norm}, {"gelu_erf", gelu}, {"swiglu", swiglu}};
 
 constexpr int64_t kRows = 70, kWidth = 37, kOut = 21;
 
 // y = op(x) w^T + b; the weight recorded before the op, so that its gradient may wait, or after it.
-Step step(const Remade& what, bool weight_first, bool held) {
+Step step(const Remade& what, bool weight_first, bool held, bool bf16 = false) {
   Tape tape;
   Parameter w{.name = "w", .value = normal_input({kOut, kWidth}, 1).to(DType::f32)}, b{.name = "b", .value = normal_input({kOut}, 2).to(DType::f32)},
       gain{.name = "gain", .value = normal_input({kWidth}, 3).to(DType::f32)};
+  w.value.multiply_in_bf16(bf16);
   Tensor x_value = normal_input({kRows, kWidth}, 4).to(DType::f32);
   const Tensor x_before = x_value.clone();
   const Var x = tape.leaf(x_value);
@@ -71,6 +75,7 @@ TEST(Remake, ChangesNoBit) {
     const Step kept = step(what, false, true);
     expect_same_bits_of(kept, step(what, true, true));
     expect_same_bits_of(kept, step(what, true, false));
+    expect_same_bits_of(step(what, false, false, true), step(what, true, false, true));
   }
 }
 
@@ -129,6 +134,39 @@ TEST(Remake, FreesTheActivationAfterForward) {
   EXPECT_LT(kept_bytes(true), 500 * 100 * 4);
 }
 #endif
+
+TEST(Remake, AWeightIsCompleteWhenItsGradientHasBeenAdded) {
+  Tape tape;
+  Parameter w{.name = "w", .value = normal_input({kOut, kWidth}, 1), .grad = filled_with_ones({kOut, kWidth})};
+  int told = 0;
+  tape.on_gradient([&](Parameter& p) {
+    ++told;
+    EXPECT_NE(p.grad.item(0), 1);
+  });
+  const Var weight = tape.use(w), x = tape.leaf(normal_input({kRows, kWidth}, 2));
+  Profile profile;
+  tape.profile(&profile), tape.require_finite(true);
+  profile.begin_step();
+  const Var y = ops::linear(ops::gelu_erf(x), weight);
+  tape.backward({{y, normal_input({kRows, kOut}, 3)}});
+  EXPECT_EQ(told, 1);
+  for (const Profile::Row& row : profile.rows()) EXPECT_EQ(row.backward.calls, 1) << row.name;
+}
+
+// What a tape has forgotten is not computed anew: it is kept.
+TEST(Remake, ATapeThatWasClearedPromisesNothing) {
+  for (const bool by_backward : {false, true}) {
+    Tape tape;
+    Parameter w{.name = "w", .value = normal_input({kOut, kWidth}, 1)};
+    const Var y = ops::gelu_erf(tape.leaf(normal_input({kRows, kWidth}, 2)));
+    if (by_backward) tape.backward({{y, y.value()}});
+    else tape.clear();
+    const Var weight = tape.use(w);
+    EXPECT_FALSE(remade_in_time(y, weight));
+    tape.backward({{ops::linear(y, weight), normal_input({kRows, kOut}, 3)}});
+    EXPECT_TRUE(w.grad.defined());
+  }
+}
 
 // What awaits is held by the variable that it awaits, which must not hold itself: an error in between would leak all of it.
 TEST(Remake, AnErrorInBetweenLeaksNothing) {
