@@ -244,8 +244,8 @@ void Tape::walk() {
       run(record.op, record.scope, record.outputs, record.inputs, record.gradient, record.backward);
       for (const auto& output : record.outputs) serve(*output, record.op);
     }
-    for (const auto& output : record.outputs) output->remade = false;  // not by anything that is still to come
     for (const auto& output : record.outputs) {
+      output->remade = false;  // not by anything that is still to come
       if (Parameter* p = output->parameter) {
         // A borrowed gradient may be shared with a tensor that others still write to.
         if (output->grad.defined()) p->grad = output->into();

@@ -9,17 +9,13 @@
 
 #include "tests/support/check.h"
 #include "tests/support/fixtures.h"
+#include "tests/support/same.h"
 
 namespace adder {
 
 // batch, length, hidden: one row, odd sizes, several blocks of rows, more than one panel of columns
 inline std::vector<std::array<int64_t, 3>> recurrent_sizes() {
   return {{1, 1, 1}, {2, 6, 7}, {1, 3, 33}, {3, 4, 1}, {4, 2, 3}, {5, 3, 2}, {13, 2, 2}};
-}
-
-inline void expect_same(const Tensor& got, const Tensor& want, const std::string& what) {
-  ASSERT_EQ(got.shape(), want.shape()) << what;
-  for (int64_t i = 0; i < want.size(); ++i) ASSERT_EQ(got.item(i), want.item(i)) << what << ", element " << i;
 }
 
 // One step with the recurrent weights (input 1) in panels and without: the same bits.

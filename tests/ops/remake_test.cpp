@@ -8,16 +8,10 @@
 #include "framework/ops/linear.h"
 #include "framework/ops/rms_norm.h"
 #include "tests/support/check.h"
+#include "tests/support/same.h"
 
 namespace adder {
 namespace {
-
-void expect_same_bits(const Tensor& a, const Tensor& b, const char* what) {
-  ASSERT_EQ(a.shape(), b.shape()) << what;
-  for (int64_t i = 0; i < a.size(); ++i) ASSERT_EQ(a.item(i), b.item(i)) << what << ", element " << i;
-}
-
-Tensor filled_with_ones(const Shape& shape) { return Tensor::full(shape, 1, DType::f64); }
 
 struct Step {
   Tensor y, dx, dgain, dw, db;
@@ -56,17 +50,17 @@ Step step(const Remade& what, bool weight_first, bool held, bool bf16 = false) {
   s.y = y.value();
   tape.backward({{y, normal_input({kRows, kOut}, 5).to(DType::f32)}});
   s.dgain = gain.grad, s.dw = w.grad, s.db = b.grad;
-  if (held) expect_same_bits(x_before, x_value, "x");
+  if (held) expect_same(x_before, x_value, "x");
   return s;
 }
 
 void expect_same_bits_of(const Step& a, const Step& b) {
-  expect_same_bits(a.y, b.y, "y");
-  expect_same_bits(a.dx, b.dx, "dx");
-  expect_same_bits(a.dw, b.dw, "dw");
-  expect_same_bits(a.db, b.db, "db");
+  expect_same(a.y, b.y, "y");
+  expect_same(a.dx, b.dx, "dx");
+  expect_same(a.dw, b.dw, "dw");
+  expect_same(a.db, b.db, "db");
   ASSERT_EQ(a.dgain.defined(), b.dgain.defined());
-  if (a.dgain.defined()) expect_same_bits(a.dgain, b.dgain, "dgain");
+  if (a.dgain.defined()) expect_same(a.dgain, b.dgain, "dgain");
 }
 
 TEST(Remake, ChangesNoBit) {
@@ -88,7 +82,7 @@ TEST(Remake, SeveralMayAwaitOneValue) {
   const Var sum = ops::add(ops::linear(y, first), ops::linear(y, second));
   tape.backward({{sum, dy}});
   ASSERT_TRUE(u.grad.defined() && v.grad.defined());
-  expect_same_bits(u.grad, v.grad, "both gradients are dy^T gelu(2 x)");
+  expect_same(u.grad, v.grad, "both gradients are dy^T gelu(2 x)");
 }
 
 // The adjoint of a residual stream belongs to both branches: neither may write over it while the other needs it.
@@ -105,8 +99,8 @@ TEST(Remake, AResidualsAdjointIsNotWrittenOver) {
     const Var branch = what.op(stream, weight);
     watch(branch, [&](const Tensor& d) { d_branch = d.clone(); });
     tape.backward({{ops::add(stream, branch), dy}});
-    expect_same_bits(dy, dy_before, "the given adjoint");
-    expect_same_bits(d_branch, dy, "the branch's adjoint");
+    expect_same(dy, dy_before, "the given adjoint");
+    expect_same(d_branch, dy, "the branch's adjoint");
 
     Tape alone;  // the branch's gradient by itself, added to dy
     const Var lone = alone.leaf(stream.value());
@@ -137,7 +131,7 @@ TEST(Remake, FreesTheActivationAfterForward) {
 
 TEST(Remake, AWeightIsCompleteWhenItsGradientHasBeenAdded) {
   Tape tape;
-  Parameter w{.name = "w", .value = normal_input({kOut, kWidth}, 1), .grad = filled_with_ones({kOut, kWidth})};
+  Parameter w{.name = "w", .value = normal_input({kOut, kWidth}, 1), .grad = Tensor::full({kOut, kWidth}, 1, DType::f64)};
   int told = 0;
   tape.on_gradient([&](Parameter& p) {
     ++told;

@@ -6,6 +6,7 @@
 #include "kernels/ssd/ref.h"
 #include "tests/support/check.h"
 #include "tests/support/fixtures.h"
+#include "tests/support/same.h"
 
 namespace adder {
 namespace {
@@ -156,12 +157,6 @@ TEST(Ssd, AnotherChunkSizeMovesNothingButRounding) {
         EXPECT_LE(fixtures::nmax(got.gradients[i], want.gradients[i]), tolerance) << size << ", gradient " << i;
     }
   }
-}
-
-void expect_same(const Tensor& got, const Tensor& want, const std::string& what) {
-  ASSERT_EQ(got.shape(), want.shape()) << what;
-  const Tensor a = got.clone(), b = want.clone();
-  for (int64_t i = 0; i < a.size(); ++i) ASSERT_EQ(a.item(i), b.item(i)) << what << ", element " << i;
 }
 
 // Inputs from `first` on, without a state.
