@@ -27,6 +27,7 @@ namespace {
 
 constexpr int64_t kKeys = 64;      // a block of keys
 constexpr int64_t kStripe = 32;    // queries of one task
+constexpr int64_t kHalf = 16;      // of them, at which the diagonal is cut: keys that no lane of the first half sees are left out there
 constexpr int64_t kFew = 4;        // up to these many queries go one by one
 enum Slot { kQueries, kScores, kSums, kAdjoints, kSlopes, kQueryGradients, kPacked, kHeads };
 
@@ -63,7 +64,12 @@ struct Stripe {
       from[i] = T(first_key(a, b, t)), to[i] = T(past_key(a, b, t));
     }
   }
-  bool all_see(int64_t begin, int64_t end) const { return from[kStripe - 1] <= T(begin) && T(end) <= to[0]; }
+  // of keys [begin, end): up to where the first half of the lanes sees any
+  int64_t cut(int64_t begin, int64_t end) const { return std::clamp(int64_t(to[kHalf - 1]), begin, end); }
+  // whether each of the vector's lanes sees all of these keys
+  bool all_see(int64_t lane, int64_t begin, int64_t end) const {
+    return from[lane + kLanes<T> - 1] <= T(begin) && T(end) <= to[lane];
+  }
 };
 
 // f(stripe) for the stripes of 32 queries
@@ -90,20 +96,34 @@ void gather(const Sequence<const T>& x, const Stripe<T>& at, int64_t column, int
   transpose(x.row(at.b, at.first) + column, x.stride, at.count, dim, out, kStripe);
 }
 
+// f(begin, end, lane) where lanes from `lane` on meet keys [begin, end) of a block: first all of them, then the second half.
+template <class T, class F>
+void for_halves(const Stripe<T>& at, int64_t begin, int64_t end, F f) {
+  const int64_t cut = at.cut(begin, end);
+  if (begin < cut) f(begin, cut, int64_t(0));
+  if (cut < end) f(cut, end, kHalf);
+}
+
 // out[key][lane] = sum_d x[key][d] lanes[d][lane]
 template <class T>
-void products_with(const T* x, int64_t begin, int64_t end, int64_t dim, const T* lanes, T* out) {
-  tile::multiply<T>({.a = x + begin * dim, .a_row = dim, .a_col = 1, .depth = dim, .b = lanes, .b_row = kStripe, .c = out,
-                     .c_row = kStripe, .width = kStripe, .from_c = false, .bias = nullptr},
-                    end - begin);
+void products_with(const Stripe<T>& at, const T* x, int64_t begin, int64_t end, int64_t dim, const T* lanes, T* out) {
+  for_halves(at, begin, end, [&](int64_t first, int64_t last, int64_t lane) {
+    tile::multiply<T>({.a = x + first * dim, .a_row = dim, .a_col = 1, .depth = dim, .b = lanes + lane, .b_row = kStripe,
+                       .c = out + (first - begin) * kStripe + lane, .c_row = kStripe, .width = kStripe - lane, .from_c = false,
+                       .bias = nullptr},
+                      last - first);
+  });
 }
 
 // sum[d][lane] += sum_key x[key][d] weight[key][lane]
 template <class T>
-void add_weighted(const T* x, int64_t begin, int64_t end, int64_t dim, const T* weight, T* sum) {
-  tile::multiply<T>({.a = x + begin * dim, .a_row = 1, .a_col = dim, .depth = end - begin, .b = weight, .b_row = kStripe,
-                     .c = sum, .c_row = kStripe, .width = kStripe, .from_c = true, .bias = nullptr},
-                    dim);
+void add_weighted(const Stripe<T>& at, const T* x, int64_t begin, int64_t end, int64_t dim, const T* weight, T* sum) {
+  for_halves(at, begin, end, [&](int64_t first, int64_t last, int64_t lane) {
+    tile::multiply<T>({.a = x + first * dim, .a_row = 1, .a_col = dim, .depth = last - first,
+                       .b = weight + (first - begin) * kStripe + lane, .b_row = kStripe, .c = sum + lane, .c_row = kStripe,
+                       .width = kStripe - lane, .from_c = true, .bias = nullptr},
+                      dim);
+  });
 }
 
 // Lanes of x where the lane's query sees key j, else `other`
@@ -163,12 +183,13 @@ void forward_stripe(const Attention<T>& a, const Stripe<T>& at, const T* keys, c
   std::fill_n(greatest, kStripe, kLowest<T>);
   std::fill_n(totals, kStripe, T(0));
   for_blocks(at, [&](int64_t begin, int64_t end) {
-    products_with(keys, begin, end, dim, queries, scores);
+    products_with(at, keys, begin, end, dim, queries, scores);
     for (int64_t lane = 0; lane < kStripe; lane += kLanes<T>) {
-      if (at.all_see(begin, end)) soften<true>(at, lane, begin, end, a.scale, dim, scores, sums, greatest, totals);
-      else soften<false>(at, lane, begin, end, a.scale, dim, scores, sums, greatest, totals);
+      const int64_t last = lane < kHalf ? at.cut(begin, end) : end;
+      if (at.all_see(lane, begin, last)) soften<true>(at, lane, begin, last, a.scale, dim, scores, sums, greatest, totals);
+      else soften<false>(at, lane, begin, last, a.scale, dim, scores, sums, greatest, totals);
     }
-    add_weighted(values, begin, end, dim, scores, sums);
+    add_weighted(at, values, begin, end, dim, scores, sums);
   });
   for (int64_t d = 0; d < dim; ++d)
     for (int64_t lane = 0; lane < kStripe; lane += kLanes<T>)
@@ -336,25 +357,28 @@ struct Adjoints {
   }
 };
 
-// Scores and dy . v of a block become p and ds.
+// Scores and dy . v of keys [begin, end) of a block become p and ds in one vector of lanes.
 template <bool kAll, class T>
-void slopes_of(const Stripe<T>& at, int64_t begin, int64_t end, T scale, const Adjoints<T>& with) {
-  for (int64_t j = begin; j < end; ++j)
-    for (int64_t lane = 0; lane < kStripe; lane += kLanes<T>) {
-      T *weight = with.weights + (j - begin) * kStripe + lane, *slope = with.slopes + (j - begin) * kStripe + lane;
-      auto p = exp(fma(load(weight), set(scale), -load(with.lse + lane)));
-      auto ds = p * (load(slope) - load(with.delta + lane)) * set(scale);
-      if constexpr (!kAll) p = if_seen(at, lane, j, p, zero<T>()), ds = if_seen(at, lane, j, ds, zero<T>());
-      store(weight, p), store(slope, ds);
-    }
+void slopes_of(const Stripe<T>& at, int64_t lane, int64_t begin, int64_t end, T scale, const Adjoints<T>& with) {
+  const auto lse = load(with.lse + lane), delta = load(with.delta + lane), by = set(scale);
+  for (int64_t j = begin; j < end; ++j) {
+    T *weight = with.weights + (j - begin) * kStripe + lane, *slope = with.slopes + (j - begin) * kStripe + lane;
+    auto p = exp_of_minus(fnma(load(weight), by, lse));  // a score above its lse by rounding is as good as one below
+    auto ds = p * (load(slope) - delta) * by;
+    if constexpr (!kAll) p = if_seen(at, lane, j, p, zero<T>()), ds = if_seen(at, lane, j, ds, zero<T>());
+    store(weight, p), store(slope, ds);
+  }
 }
 
-// sum[key][d] += sum_lane weight[key][lane] x[lane][d] over `count` lanes
+// sum[key][d] += sum_lane weight[key][lane] x[lane][d] over the stripe's queries
 template <class T>
-void add_outer(const T* weight, const T* x, int64_t count, int64_t begin, int64_t end, int64_t dim, T* sum) {
-  tile::multiply<T>({.a = weight, .a_row = kStripe, .a_col = 1, .depth = count, .b = x, .b_row = dim, .c = sum + begin * dim,
-                     .c_row = dim, .width = dim, .from_c = true, .bias = nullptr},
-                    end - begin);
+void add_outer(const Stripe<T>& at, const T* weight, const T* x, int64_t begin, int64_t end, int64_t dim, T* sum) {
+  for_halves(at, begin, end, [&](int64_t first, int64_t last, int64_t lane) {
+    tile::multiply<T>({.a = weight + (first - begin) * kStripe + lane, .a_row = kStripe, .a_col = 1, .depth = at.count - lane,
+                       .b = x + lane * dim, .b_row = dim, .c = sum + first * dim, .c_row = dim, .width = dim, .from_c = true,
+                       .bias = nullptr},
+                      last - first);
+  });
 }
 
 // One head's keys and values, and their gradients, side by side.
@@ -377,13 +401,16 @@ void backward_stripe(const Attention<T>& a, const Stripe<T>& at, const Head<T>& 
   const int64_t dim = a.head_dim;
   const Adjoints<T> with(a, at);
   for_blocks(at, [&](int64_t begin, int64_t end) {
-    products_with<T>(of.k, begin, end, dim, with.queries, with.weights);
-    products_with<T>(of.v, begin, end, dim, with.adjoints, with.slopes);
-    if (at.all_see(begin, end)) slopes_of<true>(at, begin, end, a.scale, with);
-    else slopes_of<false>(at, begin, end, a.scale, with);
-    if (a.dv) add_outer<T>(with.weights, with.adjoint_rows, at.count, begin, end, dim, of.dv);
-    if (a.dk) add_outer<T>(with.slopes, with.query_rows, at.count, begin, end, dim, of.dk);
-    if (a.dq) add_weighted<T>(of.k, begin, end, dim, with.slopes, with.gradients);
+    products_with<T>(at, of.k, begin, end, dim, with.queries, with.weights);
+    products_with<T>(at, of.v, begin, end, dim, with.adjoints, with.slopes);
+    for (int64_t lane = 0; lane < kStripe; lane += kLanes<T>) {
+      const int64_t last = lane < kHalf ? at.cut(begin, end) : end;
+      if (at.all_see(lane, begin, last)) slopes_of<true>(at, lane, begin, last, a.scale, with);
+      else slopes_of<false>(at, lane, begin, last, a.scale, with);
+    }
+    if (a.dv) add_outer<T>(at, with.weights, with.adjoint_rows, begin, end, dim, of.dv);
+    if (a.dk) add_outer<T>(at, with.slopes, with.query_rows, begin, end, dim, of.dk);
+    if (a.dq) add_weighted<T>(at, of.k, begin, end, dim, with.slopes, with.gradients);
   });
   if (!a.dq) return;
   T* rows = scratch<T>(size_t(kStripe * dim), kSums);
