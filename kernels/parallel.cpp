@@ -1,5 +1,6 @@
 #include "kernels/parallel.h"
 
+#include <array>
 #include <atomic>
 #include <cstdlib>
 #include <exception>
@@ -116,14 +117,14 @@ void parallel_for(int64_t count, TaskRef task) {
 #endif
 
 void* scratch_bytes(size_t bytes, int slot) {
-  constexpr int kSlots = 8;
+  constexpr int kSlots = 12;
   struct Buffer {
     void* memory = nullptr;
     size_t size = 0;
     ~Buffer() { std::free(memory); }
   };
-  thread_local Buffer buffers[kSlots];
-  Buffer& b = buffers[slot];
+  thread_local std::array<Buffer, kSlots> buffers;
+  Buffer& b = buffers.at(size_t(slot));
   if (b.size < bytes) {
     std::free(b.memory);
     b.size = 0;

@@ -43,9 +43,8 @@ template <class T>
 void backward(const Kept& kept, const Adjoints& g) {
   auto s = scan_of<T>(kept);
   const Tensor dh = g.out(0), dlast = g.out(1), da = g.in(0), dh0 = g.in(2), dx = Tensor::like(kept.h);
-  const Tensor previous = da.defined() ? Tensor::like(kept.h) : Tensor();
   s.dh = sequence<const T>(dh), s.dlast = matrix<const T>(dlast), s.g = sequence<T>(dx);
-  s.previous = pointer<T>(previous), s.da = matrix<T>(da), s.dh0 = matrix<T>(dh0);
+  s.da = matrix<T>(da), s.dh0 = matrix<T>(dh0);
   KERNEL(dense_scan_bwd, T)(kept.h.device(), s);
   g.give(1, dx);
 }

@@ -43,16 +43,11 @@ template <class T>
 void backward(const Kept& kept, const Adjoints& g) {
   const Tensor dy = g.out(0), dlast = g.out(1).defined() ? g.out(1).with_even_rows() : Tensor();
   const Tensor dw = g.in(1), db = g.in(2), dh0 = g.in(3);
-  const auto like_xg = [&] {
-    return Tensor::empty({kept.y.dim(0), kept.y.dim(1), 3 * kept.y.dim(2)}, kept.y.dtype(), kept.y.device());
-  };
-  const Tensor dxg = like_xg(), dstep = like_xg(), previous = dw.defined() ? Tensor::like(kept.y) : Tensor();
   auto a = gru_of<T>(kept);
   a.dy = sequence<const T>(dy), a.dlast = matrix<const T>(dlast);
-  a.dxg = dxg.data<T>(), a.dstep = dstep.data<T>(), a.previous = pointer<T>(previous);
   a.dw = matrix<T>(dw), a.dbias = pointer<T>(db), a.dh0 = matrix<T>(dh0);
   KERNEL(gru_bwd, T)(kept.y.device(), a);
-  g.give(0, dxg);
+  g.give(0, kept.gates.narrow(2, 0, 3 * kept.y.dim(2)));
 }
 
 }  // namespace

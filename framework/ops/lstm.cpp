@@ -2,6 +2,7 @@
 
 #include "framework/core/shapes.h"
 #include "framework/ops/matrix.h"
+#include "framework/ops/over.h"
 #include "framework/ops/panels.h"
 #include "framework/ops/recurrent_work.h"
 #include "framework/ops/sequence.h"
@@ -47,10 +48,10 @@ void backward(const Kept& kept, const Adjoints& g) {
   const auto even = [](const Tensor& x) { return x.defined() ? x.with_even_rows() : Tensor(); };
   const Tensor dy = g.out(0), dlast_h = even(g.out(1)), dlast_c = even(g.out(2));
   const Tensor dw = g.in(1), db = g.in(2), dh0 = g.in(3), dc0 = g.in(4);
-  const Tensor dxg = Tensor::like(kept.gates), previous = dw.defined() ? Tensor::like(kept.y) : Tensor();
+  const Tensor& dxg = kept.gates;  // nobody else has them, and each is read before its gradient is written
   auto a = lstm_of<T>(kept);
   a.dy = sequence<const T>(dy), a.dlast_h = matrix<const T>(dlast_h), a.dlast_c = matrix<const T>(dlast_c);
-  a.dpre = dxg.data<T>(), a.previous = pointer<T>(previous);
+  a.dpre = dxg.data<T>();
   a.dw = matrix<T>(dw), a.dbias = pointer<T>(db), a.dh0 = matrix<T>(dh0), a.dc0 = matrix<T>(dc0);
   KERNEL(lstm_bwd, T)(kept.y.device(), a);
   g.give(0, dxg);
@@ -58,7 +59,7 @@ void backward(const Kept& kept, const Adjoints& g) {
 
 }  // namespace
 
-LstmResult lstm(const Var& xg, const Var& w_hh, const Var& b_hh, const Var& h0, const Var& c0,
+LstmResult lstm(Var xg, const Var& w_hh, const Var& b_hh, const Var& h0, const Var& c0,
                 const Tensor& resets) {
   check_shapes(xg, w_hh, b_hh, h0, c0, resets);
   const int64_t batch = xg.dim(0), length = xg.dim(1), hidden = w_hh.dim(1);
@@ -69,7 +70,7 @@ LstmResult lstm(const Var& xg, const Var& w_hh, const Var& b_hh, const Var& h0, 
     const auto fresh = [&](const Shape& shape) { return Tensor::empty(shape, xg.dtype(), xg.device()); };
     Kept kept{w_hh.value(), even(h0), even(c0), dense(resets), fresh({batch, length, hidden}), {}, {}};
     if (recording({&xg, &w_hh, &b_hh, &h0, &c0}))
-      kept.gates = fresh({batch, length, 4 * hidden}), kept.c = fresh({batch, length, hidden});
+      kept.gates = over(xg), kept.c = fresh({batch, length, hidden});
     const Tensor last_h = fresh({batch, hidden}), last_c = fresh({batch, hidden});
     auto a = lstm_of<T>(kept);
     if (length == 1) a.panels = panels_of<T>(kept.w, xg.dim(0));

@@ -2,6 +2,7 @@
 
 #include "framework/core/shapes.h"
 #include "framework/ops/matrix.h"
+#include "framework/ops/over.h"
 #include "framework/ops/panels.h"
 #include "framework/ops/recurrent_work.h"
 #include "framework/ops/sequence.h"
@@ -43,9 +44,9 @@ void backward(const Kept& kept, const Adjoints& g) {
   auto a = rnn_of<T>(kept);
   const Tensor dy = g.out(0), dlast = g.out(1).defined() ? g.out(1).with_even_rows() : Tensor();
   const Tensor dw = g.in(1), db = g.in(2), dh0 = g.in(3);
-  const Tensor dxg = Tensor::like(kept.y), previous = dw.defined() ? Tensor::like(kept.y) : Tensor();
+  const Tensor dxg = Tensor::like(kept.y);
   a.dy = sequence<const T>(dy), a.dlast = matrix<const T>(dlast);
-  a.dpre = dxg.data<T>(), a.previous = pointer<T>(previous);
+  a.dpre = dxg.data<T>();
   a.dw = matrix<T>(dw), a.dbias = pointer<T>(db), a.dh0 = matrix<T>(dh0);
   KERNEL(rnn_bwd, T)(kept.y.device(), a);
   g.give(0, dxg);
@@ -53,14 +54,14 @@ void backward(const Kept& kept, const Adjoints& g) {
 
 }  // namespace
 
-RnnResult rnn(const Var& xg, const Var& w_hh, const Var& b_hh, const Var& h0, const Tensor& resets,
+RnnResult rnn(Var xg, const Var& w_hh, const Var& b_hh, const Var& h0, const Tensor& resets,
               RnnActivation activation) {
   check_shapes(xg, w_hh, b_hh, h0, resets);
 
   return by_dtype(xg.dtype(), [&](auto zero) -> RnnResult {
     using T = decltype(zero);
     const Tensor before = h0.defined() ? h0.value().with_even_rows() : Tensor();
-    const Kept kept{w_hh.value(), before, dense(resets), Tensor::like(xg.value()), activation};
+    const Kept kept{w_hh.value(), before, dense(resets), over(xg), activation};
     const Tensor last = Tensor::empty({xg.dim(0), xg.dim(2)}, xg.dtype(), xg.device());
     auto a = rnn_of<T>(kept);
     if (xg.dim(1) == 1) a.panels = panels_of<T>(kept.w, xg.dim(0));

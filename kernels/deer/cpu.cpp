@@ -59,7 +59,10 @@ void backward(const Deer<T>& a) {
   const Packed<T> w = pack(a.w, kPacked);
   const T* zero = zeros<T>(solver.m);
   parallel_for(int64_t(all.size()), [&](int64_t i) { Adjoint<T>(solver, all[size_t(i)], w, zero).run(); });
-  add_weight_gradients(a.batch * a.length, a.dw, a.dbias, solver.gates * a.hidden, a.dstep, a.previous);
+  const int64_t gates = solver.gates * a.hidden;
+  const Matrix<const T> dgates{a.dstep, a.batch * a.length, gates, gates};
+  if (a.dw) add_weight_gradient<T>(a.dw, dgates, a.previous);
+  if (a.dbias) cpu::column_sum<T>({.x = dgates, .sum = a.dbias});
 }
 
 }  // namespace

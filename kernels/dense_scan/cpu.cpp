@@ -167,10 +167,7 @@ void backward(const DenseScan<T>& s) {
 
   const T* zero = zeros<T>(n);
   const History<T> history{s.h.data, s.h0, s.resets, length, n, zero};
-  for (int64_t b = 0; s.previous && b < batch; ++b)
-    for (int64_t t = 0; t < length; ++t)
-      std::copy_n(history.before(b, t), n, s.previous + (b * length + t) * n);
-  add_weight_gradients<T>(batch * length, s.da, nullptr, n, s.g.data, s.previous);
+  add_weight_gradients<T>(history, s.da, nullptr, {s.g.data, batch * length, n, n});
   if (!s.dh0) return;
   const Packed<T> m = pack(s.a, kPacked);
   for (int64_t b = 0; b < batch; ++b) {

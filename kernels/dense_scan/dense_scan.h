@@ -27,7 +27,6 @@ struct DenseScan {
   Sequence<const T> dh{};            // read by backward; null: that output was not used
   Matrix<const T> dlast{};
   Sequence<T> g{};                   // [batch, length, state]   written by backward: the gradient of x; dense
-  T* previous = nullptr;             // [batch, length, state]   scratch for da: h[t-1]
   Matrix<T> da{};                    // backward adds into these; null: not wanted
   Matrix<T> dh0{};
 };

@@ -69,10 +69,11 @@ void forward(const Gru<T>& a) {
   for_each_block(a.batch, [&](int64_t first, int rows) { forward_block(a, w, zero, first, rows); });
 }
 
-// dxg and dstep [3 n] from dh, which becomes z dh: what reaches h_{t-1} past the product
+// gates [4 n] become dxg and dstep of n, dstep [3 n] is the whole of it, for the product; dh becomes z dh: what reaches h_{t-1}
+// past the product
 template <class T>
-void through_gates(const T* gates, const T* before, T* dh, T* dxg, T* dstep, int64_t n) {
-  const T *r = gates, *z = r + n, *candidate = z + n, *q = candidate + n;
+void through_gates(T* gates, const T* before, T* dh, T* dstep, int64_t n) {
+  T *r = gates, *z = r + n, *candidate = z + n, *q = candidate + n;
   each_vector<T>(n, [=](int64_t j, int64_t left) HWY_ATTR {
     const auto one = set(T(1));
     const auto reset = load(r + j, left), update = load(z + j, left), fresh = load(candidate + j, left);
@@ -81,7 +82,7 @@ void through_gates(const T* gates, const T* before, T* dh, T* dxg, T* dstep, int
     // + 0: where q is 0 the product may be -0, which a gradient that is added never is
     const auto dr = fma(dn * (reset * (one - reset)), load(q + j, left), zero<T>());
     const auto dz = d * (load(before + j, left) - fresh) * (update * (one - update));
-    store(dxg + j, dr, left), store(dxg + n + j, dz, left), store(dxg + 2 * n + j, dn, left);
+    store(r + j, dr, left), store(z + j, dz, left), store(candidate + j, dn, left), store(q + j, dn * reset, left);
     store(dstep + j, dr, left), store(dstep + n + j, dz, left), store(dstep + 2 * n + j, dn * reset, left);
     store(dh + j, d * update, left);
   });
@@ -91,22 +92,19 @@ template <class T>
 void backward_block(const Gru<T>& a, const Packed<T>& w, const T* zero, int64_t first, int rows) {
   const int64_t n = a.hidden;
   const auto h = history(a, zero);
-  T* state = scratch<T>(size_t(rows * n), kState);
+  T *state = scratch<T>(size_t(rows * n), kState), *dsteps = scratch<T>(size_t(rows * 3 * n), kGates);
   const T *x[kMaxRows], *start[kMaxRows];
   T* dh[kMaxRows];
   for (int r = 0; r < rows; ++r) {
-    start[r] = dh[r] = state + r * n;
+    start[r] = dh[r] = state + r * n, x[r] = dsteps + r * 3 * n;
     std::copy_n(a.dlast ? a.dlast.row(first + r) : zero, n, dh[r]);
   }
   for (int64_t t = a.length - 1; t >= 0; --t) {
     for (int r = 0; r < rows; ++r) {
       const int64_t b = first + r, row = b * a.length + t;
-      const T* before = h.before(b, t);
       if (t > 0) fetch(a.gates + (row - 1) * 4 * n, 4 * n);
       if (a.dy) add_to(dh[r], a.dy.row(b, t), n);
-      through_gates(a.gates + row * 4 * n, before, dh[r], a.dxg + row * 3 * n, a.dstep + row * 3 * n, n);
-      if (a.previous) std::copy_n(before, n, a.previous + row * n);
-      x[r] = a.dstep + row * 3 * n;
+      through_gates(a.gates + row * 4 * n, h.before(b, t), dh[r], dsteps + r * 3 * n, n);
     }
     if (t == 0 && !a.dh0) return;
     multiply(w, rows, x, start, zero, dh);
@@ -121,7 +119,11 @@ void backward(const Gru<T>& a) {
   const auto w = pack(a.w, kPacked);
   const T* zero = zeros<T>(a.hidden);
   for_each_block(a.batch, [&](int64_t first, int rows) { backward_block(a, w, zero, first, rows); });
-  add_weight_gradients(a.batch * a.length, a.dw, a.dbias, 3 * a.hidden, a.dstep, a.previous);
+  const int64_t n = a.hidden, rows = a.batch * a.length;
+  const auto h = history(a, zero);
+  const Matrix<T> of_rz{a.dw.data, 2 * n, n, a.dw.stride}, of_n{a.dw ? a.dw.row(2 * n) : nullptr, n, n, a.dw.stride};
+  add_weight_gradients<T>(h, of_rz, a.dbias, {a.gates, rows, 2 * n, 4 * n});
+  add_weight_gradients<T>(h, of_n, a.dbias ? a.dbias + 2 * n : nullptr, {a.gates + 3 * n, rows, n, 4 * n});
 }
 
 }  // namespace

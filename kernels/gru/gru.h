@@ -22,13 +22,11 @@ struct Gru {
   const int32_t* resets = nullptr;   // [batch, length] or null
   Panels panels{};                   // of w (matmul.h), for a single step; or nothing
   T* y = nullptr;                    // [batch, length, hidden]     written by forward, read by backward
-  T* gates = nullptr;                // [batch, length, 4 hidden]   the same, r, z, n, q; null: no backward
+  T* gates = nullptr;                // [batch, length, 4 hidden]   the same, r, z, n, q; null: no backward. Backward leaves
+                                     // dxg there, of r, z and n, and in q's place dstep of n, whose r and z are dxg's
   Matrix<T> last{};                  // [batch, hidden]             written by forward
   Sequence<const T> dy{};            // read by backward; null: that output was not used
   Matrix<const T> dlast{};
-  T* dxg = nullptr;                  // [batch, length, 3 hidden]   written by backward: the gradient of xg
-  T* dstep = nullptr;                // [batch, length, 3 hidden]   written by backward: scratch
-  T* previous = nullptr;             // [batch, length, hidden]     scratch for dw: h_{t-1}
   Matrix<T> dw{};                    // backward adds into these; null: not wanted
   T* dbias = nullptr;
   Matrix<T> dh0{};

@@ -110,7 +110,6 @@ void backward_block(const Lstm<T>& a, const Packed<T>& w, const T* zero, int64_t
       if (t > 0) fetch(a.gates + (row - 1) * 4 * n, 4 * n), fetch(a.c + (row - 1) * n, n);
       through_gates(a.gates + row * 4 * n, a.c + row * n, cell.before(b, t), dh[r], dc[r], dpre, n);
       if (h.starts(b, t)) std::fill_n(dc[r], n, T(0));
-      if (a.previous) std::copy_n(h.before(b, t), n, a.previous + row * n);
       x[r] = dpre;
       start[r] = t > 0 && a.dy ? a.dy.row(b, t - 1) : zero;
     }
@@ -129,8 +128,9 @@ template <class T>
 void backward(const Lstm<T>& a) {
   const auto w = pack(a.w, kPacked);
   const T* zero = zeros<T>(a.hidden);
+  const int64_t gates = 4 * a.hidden;
   for_each_block(a.batch, [&](int64_t first, int rows) { backward_block(a, w, zero, first, rows); });
-  add_weight_gradients(a.batch * a.length, a.dw, a.dbias, 4 * a.hidden, a.dpre, a.previous);
+  add_weight_gradients<T>(hidden_states(a, zero), a.dw, a.dbias, {a.dpre, a.batch * a.length, gates, gates});
 }
 
 }  // namespace

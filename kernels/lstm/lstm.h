@@ -14,7 +14,7 @@ namespace kernels {
 template <class T>
 struct Lstm {
   int64_t batch = 0, length = 0, hidden = 0;
-  Sequence<const T> xg{};                  // [batch, length, 4 hidden]   read by forward only
+  Sequence<const T> xg{};                  // [batch, length, 4 hidden]   read by forward only; gates may be written over it
   Matrix<const T> w{};                     // [4 hidden, hidden]
   const T* bias = nullptr;                 // [4 hidden] or null          read by forward only
   Matrix<const T> h0{}, c0{};              // [batch, hidden] or null
@@ -26,8 +26,7 @@ struct Lstm {
   Matrix<T> last_h{}, last_c{};            // [batch, hidden]             written by forward
   Sequence<const T> dy{};                  // read by backward; null: that output was not used
   Matrix<const T> dlast_h{}, dlast_c{};
-  T* dpre = nullptr;                       // [batch, length, 4 hidden]   written by backward: the gradient of xg
-  T* previous = nullptr;                   // [batch, length, hidden]     scratch for dw: h_{t-1}
+  T* dpre = nullptr;                       // [batch, length, 4 hidden]   written by backward: the gradient of xg; may be gates
   Matrix<T> dw{};                          // backward adds into these; null: not wanted
   T* dbias = nullptr;
   Matrix<T> dh0{}, dc0{};

@@ -16,7 +16,7 @@ namespace kernels::recurrent {
 constexpr int kMaxRows = 16;
 
 // Scratch of a call (on the thread that made it) and of a task; 0 and 1 belong to the matrix product.
-enum Slot { kZeros = 2, kPacked, kPackedToo, kState, kGates, kInputs };
+enum Slot { kZeros = 2, kPacked, kPackedToo, kState, kGates, kInputs, kPrevious };
 
 // Rows a block: even shares, one a thread where the rows are few. No number depends on it.
 inline int64_t block_rows(int64_t batch) {
@@ -59,14 +59,28 @@ struct History {
   }
 };
 
-// dw[n,k] += sum over (b,t) of dgates[b,t,n] h_{t-1}[b,t,k],  dbias[n] += sum of dgates[b,t,n]
+// dw[n,k] += sum_i dgates[i,n] previous[i,k]
 template <class T>
-void add_weight_gradients(int64_t rows, Matrix<T> dw, T* dbias, int64_t gates, const T* dgates, const T* previous) {
-  if (dw)
-    cpu::matmul<T>({.m = gates, .n = dw.columns, .k = rows, .a = dgates, .a_row = 1, .a_col = gates,
-                    .b = previous, .b_row = dw.columns, .b_col = 1, .c = dw.data, .c_row = dw.stride,
-                    .accumulate = true});
-  if (dbias) cpu::column_sum<T>({.x = {dgates, rows, gates, gates}, .sum = dbias});
+void add_weight_gradient(const Matrix<T>& dw, const Matrix<const T>& dgates, const T* previous) {
+  cpu::matmul<T>({.m = dgates.columns, .n = dw.columns, .k = dgates.rows, .a = dgates.data, .a_row = 1, .a_col = dgates.stride,
+                  .b = previous, .b_row = dw.columns, .b_col = 1, .c = dw.data, .c_row = dw.stride, .accumulate = true});
+}
+
+// The same over (b,t), previous[b,t] = h_{t-1}, and dbias[n] += sum of dgates[b,t,n]. The rows of h_{t-1} are gathered part by
+// part: the chain goes on through dw.
+template <class T>
+void add_weight_gradients(const History<T>& h, const Matrix<T>& dw, T* dbias, const Matrix<const T>& dgates) {
+  constexpr int64_t kPart = 2048, kTogether = 64;
+  T* previous = dw ? scratch<T>(size_t(std::min(kPart, dgates.rows) * h.size), kPrevious) : nullptr;
+  for (int64_t first = 0; dw && first < dgates.rows; first += kPart) {
+    const int64_t rows = std::min(kPart, dgates.rows - first);
+    parallel_blocks(rows, kTogether, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i)
+        std::copy_n(h.before((first + i) / h.length, (first + i) % h.length), h.size, previous + i * h.size);
+    });
+    add_weight_gradient<T>(dw, {dgates.row(first), rows, dgates.columns, dgates.stride}, previous);
+  }
+  if (dbias) cpu::column_sum<T>({.x = dgates, .sum = dbias});
 }
 
 }  // namespace kernels::recurrent

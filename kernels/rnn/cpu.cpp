@@ -80,7 +80,6 @@ void backward_block(const Rnn<T>& a, const Packed<T>& w, const T* zero, int64_t 
       const int64_t b = first + r, at = (b * a.length + t) * n;
       if (t > 0) fetch(a.y + at - n, n);
       through_activation(a.activation, a.y + at, dh[r], a.dpre + at, n);
-      if (a.previous) std::copy_n(h.before(b, t), n, a.previous + at);
       x[r] = a.dpre + at;
       start[r] = t > 0 && a.dy ? a.dy.row(b, t - 1) : zero;
     }
@@ -97,7 +96,7 @@ void backward(const Rnn<T>& a) {
   const auto w = pack(a.w, kPacked);
   const T* zero = zeros<T>(a.hidden);
   for_each_block(a.batch, [&](int64_t first, int rows) { backward_block(a, w, zero, first, rows); });
-  add_weight_gradients(a.batch * a.length, a.dw, a.dbias, a.hidden, a.dpre, a.previous);
+  add_weight_gradients<T>(history(a, zero), a.dw, a.dbias, {a.dpre, a.batch * a.length, a.hidden, a.hidden});
 }
 
 }  // namespace

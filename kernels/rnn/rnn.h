@@ -15,7 +15,7 @@ template <class T>
 struct Rnn {
   int64_t batch = 0, length = 0, hidden = 0;
   RnnActivation activation = RnnActivation::tanh;
-  Sequence<const T> xg{};            // [batch, length, hidden]   read by forward only
+  Sequence<const T> xg{};            // [batch, length, hidden]   read by forward only; y may be written over it
   Matrix<const T> w{};               // [hidden, hidden]
   const T* bias = nullptr;           // [hidden] or null          read by forward only
   Matrix<const T> h0{};              // [batch, hidden] or null
@@ -26,7 +26,6 @@ struct Rnn {
   Sequence<const T> dy{};            // read by backward; null: that output was not used
   Matrix<const T> dlast{};
   T* dpre = nullptr;                 // [batch, length, hidden]   written by backward: the gradient of xg
-  T* previous = nullptr;             // [batch, length, hidden]   scratch for dw: h_{t-1}
   Matrix<T> dw{};                    // backward adds into these; null: not wanted
   T* dbias = nullptr;
   Matrix<T> dh0{};

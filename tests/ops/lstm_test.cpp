@@ -95,6 +95,13 @@ TEST(Lstm, TwoPartsWithCarriedStateAreTheWhole) {
   }, 17, 4);
 }
 
+TEST(Lstm, WritesOverAnInputThatNobodyElseHolds) {
+  expect_same_when_handed_over([](Var xg, const Var& w) {
+    const auto r = ops::lstm(std::move(xg), w, {}, {}, {}, {});
+    return std::vector<Var>{r.y, r.h, r.c};
+  }, 4);
+}
+
 TEST(Lstm, NamesTheArgumentThatDoesNotFit) {
   const auto run = [](Shape xg, Shape w, Shape c0, Tensor resets) {
     return message_of([=] { ops::lstm(Tensor::zeros(xg), Tensor::zeros(w), {}, {}, Tensor::zeros(c0), resets); });

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "framework/ops/add.h"
 #include "tests/support/check.h"
 #include "tests/support/fixtures.h"
 #include "tests/support/same.h"
@@ -75,6 +76,30 @@ inline void expect_rows_alone(const OpCase& c, const std::set<size_t>& batched) 
       if (whole[j].defined())
         expect_same(alone[j], whole[j].narrow(0, b, 1), "row " + std::to_string(b) + ", tensor " + std::to_string(j));
   }
+}
+
+// An xg that nobody else holds may be written over, another not: the same bits, in values and gradients. For weights on a tape.
+inline void expect_same_when_handed_over(const std::function<std::vector<Var>(Var xg, const Var& w)>& op, int64_t gates) {
+  constexpr int64_t hidden = 33;
+  const Tensor xg = normal_input({3, 5, gates * hidden}, 1).to(DType::f32), w = normal_input({gates * hidden, hidden}, 2, 0.2).to(DType::f32);
+  const auto run = [&](bool hand_over) {
+    Tape tape;
+    const Var x = tape.leaf(xg), weight = tape.leaf(w);
+    Var moved = ops::add(x, Tensor::full(xg.shape(), 0.5));
+    const Var held = hand_over ? Var() : moved;
+    const Tensor before = moved.value().clone();
+    const auto out = op(std::move(moved), weight);
+    if (held.defined()) expect_same(held.value(), before, "an xg that is held");
+    std::vector<Tensor> all;
+    std::vector<std::pair<Var, Tensor>> seeds;
+    for (const Var& y : out) all.push_back(y.value().clone()), seeds.emplace_back(y, Tensor::full(y.shape(), 0.5));
+    for (const Var& v : {x, weight}) watch(v, [&](const Tensor& d) { all.push_back(d.clone()); });
+    tape.backward(seeds);
+    return all;
+  };
+  const auto over = run(true), beside = run(false);
+  ASSERT_EQ(over.size(), beside.size());
+  for (size_t i = 0; i < over.size(); ++i) expect_same(over[i], beside[i], "tensor " + std::to_string(i));
 }
 
 // run(xg, state or nothing, {w_hh, b_hh}) gives y and the new state: parts of a sequence are the whole, to the bit.

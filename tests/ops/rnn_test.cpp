@@ -68,6 +68,15 @@ TEST(Rnn, ADocumentForgetsEvenANaN) {
   for (int64_t i = 2; i < 6; ++i) EXPECT_TRUE(std::isfinite(s.item(i)));
 }
 
+TEST(Rnn, WritesOverAnInputThatNobodyElseHolds) {
+  expect_same_when_handed_over([](Var xg, const Var& w) {
+    const void* memory = xg.value().shares_storage() ? nullptr : xg.value().raw();
+    const auto r = ops::rnn(std::move(xg), w, {}, {}, {}, RnnActivation::tanh);
+    EXPECT_TRUE(!memory || r.y.value().raw() == memory);
+    return std::vector<Var>{r.y, r.last};
+  }, 1);
+}
+
 TEST(Rnn, SameBitsOnThreadsAndTargets) {
   expect_bits("rnn", rnn_case({13, 9, 97}));
   expect_bits("rnn", rnn_case({3, 20, 260, RnnActivation::relu}));
