@@ -26,8 +26,11 @@ Var rms_norm_gated(const Var& x, const Var& z, const Var& w, int64_t groups, dou
     KERNEL(rms_norm_gated_fwd, T)(x.device(), a);
     return record("rms_norm_gated", y, {x, z, w}, [a, in, gate, weight, r](const Adjoints& g) {
       auto b = a;
-      const Tensor dy = g.out(0).with_even_rows(), dx = g.in(0), dz = g.in(1), dw = g.in(2);
-      b.dy = matrix<const T>(dy), b.dx = matrix<T>(dx), b.dz = matrix<T>(dz), b.dw = pointer<T>(dw);
+      const Tensor dy = g.take(0).with_even_rows(), dw = g.in(2);
+      const auto x_gradient = g.onto(0, dy), z_gradient = g.onto(1, {});
+      b.dy = matrix<const T>(dy), b.dw = pointer<T>(dw);
+      b.before_x = matrix<const T>(x_gradient.before), b.dx = matrix<T>(x_gradient.into);
+      b.before_z = matrix<const T>(z_gradient.before), b.dz = matrix<T>(z_gradient.into);
       KERNEL(rms_norm_gated_bwd, T)(in.device(), b);
     }, {.exps = double(in.size()), .backward_exps = double(in.size())});
   });

@@ -17,8 +17,9 @@ struct RmsNormGated {
   Matrix<T> y{};            // [rows, columns]   written by forward
   T* r = nullptr;           // [rows, groups]    written by forward, read by backward
   Matrix<const T> dy{};     // [rows, columns]   read by backward
-  Matrix<T> dx{}, dz{};     // backward adds into these; null: not wanted
-  T* dw = nullptr;
+  Matrix<const T> before_x{}, before_z{};  // what dx and dz begin from, perhaps themselves; null: nothing
+  Matrix<T> dx{}, dz{};     // written by backward; null: not wanted. dx may be dy
+  T* dw = nullptr;          // backward adds into it; null: not wanted
 };
 
 namespace cpu {
