@@ -1,4 +1,4 @@
-// The transpose of a small matrix, in registers four by four. Include it where simd.h may be included.
+// The transpose of a small matrix, in registers: four columns of as many rows as a vector holds, or four by four. Include it where simd.h may be included.
 
 // Toggled by foreach_target.h: this part is seen once for each target.
 #if defined(KERNELS_TRANSPOSE_H_) == defined(HWY_TARGET_TOGGLE)
@@ -44,16 +44,57 @@ HWY_INLINE void transpose_block(const double* w, int64_t w_row, double* out, int
 }
 #endif
 
+// As many rows of w as a vector has lanes, four columns: out[j][i] = w[i][j]. Each quarter (half) of a vector takes four rows, so
+// that the shuffles stay within it.
+#if HWY_TARGET == HWY_AVX3
+HWY_INLINE Native<float> every_fourth_row(const float* w, int64_t w_row) {
+  auto r = _mm512_castps128_ps512(_mm_loadu_ps(w));
+  r = _mm512_mask_broadcast_f32x4(r, 0x00f0, _mm_loadu_ps(w + 4 * w_row));
+  r = _mm512_mask_broadcast_f32x4(r, 0x0f00, _mm_loadu_ps(w + 8 * w_row));
+  r = _mm512_mask_broadcast_f32x4(r, 0xf000, _mm_loadu_ps(w + 12 * w_row));
+  return Native<float>{r};
+}
+#elif HWY_TARGET == HWY_AVX2
+HWY_INLINE Native<float> every_fourth_row(const float* w, int64_t w_row) {
+  const hn::Full128<float> half;
+  return hn::Combine(Tag<float>(), hn::LoadU(half, w + 4 * w_row), hn::LoadU(half, w));
+}
+#endif
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX2
+HWY_INLINE void transpose_strip(const float* w, int64_t w_row, float* out, int64_t out_row) {
+  const Tag<float> d;
+  const auto r0 = every_fourth_row(w, w_row), r1 = every_fourth_row(w + w_row, w_row);
+  const auto r2 = every_fourth_row(w + 2 * w_row, w_row), r3 = every_fourth_row(w + 3 * w_row, w_row);
+  const auto even_low = hn::InterleaveLower(d, r0, r2), odd_low = hn::InterleaveLower(d, r1, r3);
+  const auto even_high = hn::InterleaveUpper(d, r0, r2), odd_high = hn::InterleaveUpper(d, r1, r3);
+  hn::StoreU(hn::InterleaveLower(d, even_low, odd_low), d, out);
+  hn::StoreU(hn::InterleaveUpper(d, even_low, odd_low), d, out + out_row);
+  hn::StoreU(hn::InterleaveLower(d, even_high, odd_high), d, out + 2 * out_row);
+  hn::StoreU(hn::InterleaveUpper(d, even_high, odd_high), d, out + 3 * out_row);
+}
+template <class T>
+constexpr int64_t kStripRows = sizeof(T) == sizeof(float) ? kNativeLanes<T> : 0;
+#else
+template <class T>
+constexpr int64_t kStripRows = 0;
+#endif
+
 // out[j][i] = x[i][j] for i < rows, j < columns; x's rows are x_row apart, out's out_row.
 template <class T>
 void transpose(const T* x, int64_t x_row, int64_t rows, int64_t columns, T* out, int64_t out_row) {
   constexpr int64_t step = 16 / int64_t(sizeof(T));
   const int64_t whole_i = rows / step * step, whole_j = columns / step * step;
   constexpr int64_t line = 64 / int64_t(sizeof(T));  // what a cache line holds is read together: rows may share a set of the cache
-  for (int64_t begin = 0; begin < whole_j; begin += line)
-    for (int64_t i = 0; i < whole_i; i += step)
-      for (int64_t j = begin; j < std::min(whole_j, begin + line); j += step)
+  for (int64_t begin = 0; begin < whole_j; begin += line) {
+    const int64_t end = std::min(whole_j, begin + line);
+    int64_t i = 0;
+    if constexpr (kStripRows<T> > 0)
+      for (; i + kStripRows<T> <= rows; i += kStripRows<T>)
+        for (int64_t j = begin; j < end; j += step) transpose_strip(x + i * x_row + j, x_row, out + j * out_row + i, out_row);
+    for (; i < whole_i; i += step)
+      for (int64_t j = begin; j < end; j += step)
         transpose_block(x + i * x_row + j, x_row, out + j * out_row + i, out_row);
+  }
   for (int64_t i = 0; i < rows; ++i)
     for (int64_t j = i < whole_i ? whole_j : 0; j < columns; ++j) out[j * out_row + i] = x[i * x_row + j];
 }

@@ -48,8 +48,9 @@ HWY_INLINE Word rounded(const Native<float>& x) {
   const auto bits = hn::BitCast(du, x);
   const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1u));
   const auto near = hn::Add(bits, hn::Add(odd, hn::Set(du, 0x7fffu)));
-  const auto quiet = hn::Or(bits, hn::Set(du, 0x00400000u));
-  return hn::IfThenElse(hn::RebindMask(du, hn::IsNaN(x)), quiet, near);
+  const auto quiet = hn::Or(bits, hn::Set(du, 0x00400000u)), none = hn::And(bits, hn::Set(du, 0x80000000u));
+  const auto flushed = hn::IfThenElse(hn::Eq(hn::And(bits, hn::Set(du, 0x7f800000u)), hn::Zero(du)), none, near);
+  return hn::IfThenElse(hn::RebindMask(du, hn::IsNaN(x)), quiet, flushed);
 }
 HWY_INLINE Native<float> upper(const Word& w) {
   return hn::BitCast(Tag<float>(), hn::And(w, hn::Set(Bits(), 0xffff0000u)));
@@ -75,7 +76,7 @@ constexpr int64_t pairs_of(Form form, int64_t depth) {
 
 // out[p] = the pair x[2p], x[2p + 1] of n numbers that lie side by side; up to a vector of zeros behind them.
 void pair_up(Form form, const float* x, int64_t n, float* out) {
-  if (form == Form::tile) return bf16_tile::pair_up(x, n, out);
+  if (form != Form::portable) return bf16_pairs::pair_up(x, n, out);
   const hn::Rebind<uint16_t, Tag<float>> half;
   auto* to = reinterpret_cast<uint16_t*>(out);
   for (int64_t i = 0; i < n; i += kLane)
@@ -92,9 +93,9 @@ void round_up(const float* x, int64_t n, float* out) {
 
 // Panel of B, rows of which are contiguous, `row` columns apart once packed.
 void pack_rows(Form form, const float* b, int64_t b_row, int64_t depth, int64_t width, float* out, int64_t row) {
-  if (form == Form::tile) {
+  if (form != Form::portable) {
     for (int64_t k = 0; k < depth; k += 2, b += 2 * b_row, out += row)
-      bf16_tile::pair_rows(b, k + 1 < depth ? b + b_row : nullptr, width, out);
+      bf16_pairs::pair_rows(b, k + 1 < depth ? b + b_row : nullptr, width, out);
     return;
   }
   for (int64_t k = 0; k < depth; k += 2, b += 2 * b_row, out += row)
@@ -137,12 +138,11 @@ Packed pack_a_columns(const MatMul<float>& p, int64_t first, int64_t last, int64
   const int64_t size = even(depth) / 2 * step;
   float line[2][kBlockRows + kLane] = {};
   for (int64_t e = 0; e < depth; e += 2) {
-    const float* x = p.a + first * p.a_row + (k + e) * p.a_col;
-    for (int64_t i = 0; i < rows; i += kLane) {
-      const auto low = rounded(load_some(x + i, rows - i));
-      const auto high = e + 1 < depth ? rounded(load_some(x + p.a_col + i, rows - i)) : hn::Zero(Bits());
-      hn::StoreU(pairs ? pair_of(low, high) : upper(low), Tag<float>(), line[0] + i);
-      if (!pairs) hn::StoreU(upper(high), Tag<float>(), line[1] + i);
+    const float *x = p.a + first * p.a_row + (k + e) * p.a_col, *next = e + 1 < depth ? x + p.a_col : nullptr;
+    if (pairs) bf16_pairs::pair_rows(x, next, rows, line[0]);
+    for (int64_t i = 0; i < rows && !pairs; i += kLane) {
+      hn::StoreU(upper(rounded(load_some(x + i, rows - i))), Tag<float>(), line[0] + i);
+      hn::StoreU(next ? upper(rounded(load_some(next + i, rows - i))) : hn::Zero(Tag<float>()), Tag<float>(), line[1] + i);
     }
     for (int64_t t = 0; t < tiles; ++t) {
       float* to = out + t * size + e / 2 * step;
@@ -370,7 +370,7 @@ void multiply_few_rows(const MatMul<float>& p, const Part& part) {
   float* a = scratch<float>(size_t(p.m * row), 1);
   float* packed = scratch<float>(size_t(pairs), 2);
   for (int64_t i = 0; i < p.m; ++i) {
-    bf16_tile::pair_up(p.a + i * p.a_row, p.k, packed);  // rounds numbers below 2^-126 as it does for the matrix unit
+    bf16_pairs::pair_up(p.a + i * p.a_row, p.k, packed);
     for (int64_t k = 0; k < pairs; ++k) {
       const auto bits = std::bit_cast<uint32_t>(packed[k]);
       a[i * row + 2 * k] = std::bit_cast<float>(bits << 16), a[i * row + 2 * k + 1] = std::bit_cast<float>(bits & 0xffff0000u);

@@ -1,6 +1,6 @@
 // Matrix products of bfloat16 operands, summed in float32: MatMul<float> with `bf16` set.
 //   C[m,n] = start[m,n] + sum_k r(A[m,k]) r(B[k,n]),   r: to bfloat16, to the nearest, ties to even; NaN stays NaN
-// where numbers below 2^-126 count as 0. The order of the sum is the instruction's, of which there are two. Neither depends on
+// where numbers below 2^-126 count as 0, before they are rounded, too. The order of the sum is the instruction's, of which there are two. Neither depends on
 // M, tile or thread, so the bits don't, as in float32.
 //   VDPBF16PS: one chain of fused multiply-adds that takes the terms two by two, the odd one of a pair first,
 //     start, k = 1, 0, 3, 2, 5, 4, …   (an odd K is filled up by a zero)
@@ -48,12 +48,15 @@ bool available();          // this processor has it, and the system lends its re
 bool in_use();             // at first: where available
 void set_in_use(bool on);  // for tests and benchmarks
 void multiply(const Bf16Panel& p);
-// Packing in its vectors: out[p] = the pair x[2p], x[2p + 1] of n numbers, and zeros up to 16 whole pairs; out[j] = the pair
-// even[j], odd[j] of n columns, and zeros up to 16 of them (odd null: 0).
-void pair_up(const float* x, int64_t n, float* out);
-void pair_rows(const float* even, const float* odd, int64_t n, float* out);
 double flops(int64_t rounds);  // as bf16_dot's
 }  // namespace bf16_tile
+
+// Packing, for either instruction: out[p] = the pair x[2p], x[2p + 1] of n numbers, and zeros up to 16 whole pairs; out[j] = the
+// pair even[j], odd[j] of n columns, and zeros up to 16 of them (odd null: 0).
+namespace bf16_pairs {
+void pair_up(const float* x, int64_t n, float* out);
+void pair_rows(const float* even, const float* odd, int64_t n, float* out);
+}  // namespace bf16_pairs
 
 // What cpu::matmul_bf16 multiplies with: "TDPBF16PS", "VDPBF16PS", or "" where float32's multiply-adds do it.
 const char* bf16_instruction();

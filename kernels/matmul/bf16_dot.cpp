@@ -21,17 +21,32 @@ BF16_TARGET inline __m512 dot(__m512 sum, __m512 a, __m512 b) {
 // Columns of the last vector that exist.
 inline __mmask16 last_lanes(int64_t width, int vectors) { return __mmask16((1u << (width - (vectors - 1) * kLanes)) - 1); }
 
+// C of the tile below, while this one is multiplied; beyond the last it is nobody's, and asking does no harm.
+template <int Rows, int V>
+inline void fetch_next_tile(const float* c, int64_t c_row) {
+  for (int i = Rows; i < 2 * Rows; ++i)
+#pragma GCC unroll 3
+    for (int v = 0; v < V; ++v) __builtin_prefetch(reinterpret_cast<const char*>(c) + 4 * (i * c_row + v * kLanes), 1);
+}
+
 template <int Rows, int V>
 BF16_TARGET __attribute__((noinline)) void tile(const Bf16Panel& p, const float* a, float* c) {
   const __mmask16 last = last_lanes(p.width, V);
+  const float* start = p.from_c ? c : p.bias;
+  const int64_t start_row = p.from_c ? p.c_row : 0;
   __m512 sum[Rows][V];
 #pragma GCC unroll 8
   for (int i = 0; i < Rows; ++i)
 #pragma GCC unroll 3
-    for (int v = 0; v < V; ++v) {
-      const float* start = p.from_c ? c + i * p.c_row : p.bias;
-      sum[i][v] = start ? _mm512_maskz_loadu_ps(v + 1 < V ? __mmask16(0xffff) : last, start + v * kLanes) : _mm512_setzero_ps();
-    }
+    for (int v = 0; v < V; ++v) sum[i][v] = _mm512_setzero_ps();
+  if (start) {
+#pragma GCC unroll 8
+    for (int i = 0; i < Rows; ++i)
+#pragma GCC unroll 3
+      for (int v = 0; v < V; ++v)
+        sum[i][v] = _mm512_maskz_loadu_ps(v + 1 < V ? __mmask16(0xffff) : last, start + i * start_row + v * kLanes);
+  }
+  fetch_next_tile<Rows, V>(c, p.c_row);
   const float* b = p.b;
   for (int64_t k = 0; k < p.pairs; ++k, a += p.a_pair, b += kVectors * kLanes) {
     __m512 x[V];

@@ -26,12 +26,14 @@ constexpr int64_t kBlockRows = 224;                     // rows of A that a pane
 constexpr int64_t kMostDepth = 512;                     // of a k block
 constexpr int64_t kTogether = 12 * kVectors;            // vectors of columns that a task packs at a time
 constexpr int64_t kDirectRows = 32, kDirectDepth = 4096;  // up to these B is read where it lies, if it can be; its rows lie on many pages
+constexpr int64_t kNearRow = 2048;                      // elements; rows of B that lie no further apart share pages
 constexpr int64_t kPanelsPerTile = 2;                   // from these many panels on packing A's tiles pays
 constexpr int64_t kFewRows = 4, kFewDepth = 128;        // up to these B is read once, from memory: panels pass through L1
 constexpr double kTaskBytes = 64 << 10;                 // of such a B, the least that is worth a task of its own
 constexpr double kTaskFlops = 1e6;                      // the least that is worth a task of its own, 5 us
 constexpr double kLongTask = 100e6;                     // from here on two tasks a thread, lest one wait for the other
 constexpr int64_t kStreamFrom = 8 << 20;                // bytes of a C that no cache keeps until it is read
+constexpr int64_t kFarFrom = 2 << 20;                   // bytes of a C that the second-level cache does not keep beside A and B
 constexpr int64_t kPrefetchFrom = 32 << 10;             // bytes of a panel that outgrows the first-level cache
 
 // out[k][j] = B[k][j] for j < width, filled with zeros to whole vectors
@@ -109,7 +111,8 @@ void multiply_panel(const MatMul<T>& p, int64_t first, int64_t last, int64_t k, 
   Tile<T> t{.a = tiles ? tiles : a, .a_row = tiles ? 1 : p.a_row, .a_col = tiles ? kRows : p.a_col, .depth = depth,
             .b = packed ? packed : p.b + k * p.b_row + column, .b_row = packed ? kPanel<T> : p.b_row,
             .c = p.c + first * p.c_row + column, .c_row = p.c_row, .width = width, .from_c = p.accumulate || k > 0,
-            .bias = p.bias ? p.bias + column : nullptr, .stream = streams(p, depth)};
+            .bias = p.bias ? p.bias + column : nullptr, .stream = streams(p, depth),
+            .fetch = !streams(p, depth) && p.m * p.n * int64_t(sizeof(T)) >= kFarFrom};
   Tile<T> rest = t;
   rest.a = a + (last - first) / kRows * kRows * p.a_row, rest.a_row = p.a_row, rest.a_col = p.a_col;
   const int64_t step = tiles ? kRows * depth : kRows * p.a_row;
@@ -130,6 +133,13 @@ bool reads_directly(const MatMul<T>& p, int64_t rows) {
   return rows <= kDirectRows && p.b_col == 1 && p.n % kNativeLanes<T> == 0 && p.k <= kDirectDepth;
 }
 
+// Whether a panel is multiplied as soon as it is packed: one block of rows meets it, and packing it alone does not touch many
+// pages for a few numbers each.
+template <class T>
+bool reads_warm(const MatMul<T>& p, int64_t rows) {
+  return rows <= kBlockRows && (p.b_col != 1 || p.b_row <= kNearRow);
+}
+
 // Whether the product is bound by reading B, as when one token is decoded.
 template <class T>
 bool reads_once(const MatMul<T>& p) { return p.m <= kFewRows && !reads_directly(p, p.m); }
@@ -144,20 +154,22 @@ int64_t depth_of(const MatMul<T>& p) {
 template <class T>
 void multiply_columns(const MatMul<T>& p, int64_t row, int64_t end, const Columns<T>& columns) {
   const int64_t most = depth_of(p), panels = columns.panels();
-  const bool direct = reads_directly(p, end - row);
-  T* packed = direct ? nullptr : scratch<T>(size_t(panels * kPanel<T> * most), 0);
+  const bool direct = reads_directly(p, end - row), warm = reads_warm(p, end - row);
+  T* packed = direct ? nullptr : scratch<T>(size_t((warm ? 1 : panels) * kPanel<T> * most), 0);
   T* tiles = packs_tiles(p, columns) ? scratch<T>(size_t(kBlockRows * most), 1) : nullptr;
   for (int64_t k = 0; k < p.k; k += most) {
     const int64_t depth = std::min(most, p.k - k);
-    const auto panel = [&](int64_t i) { return packed ? packed + i * depth * kPanel<T> : nullptr; };
-    for (int64_t i = 0; packed && i < panels; ++i)
-      pack(p, k, depth, columns.start(i), columns.start(i + 1) - columns.start(i), panel(i));
+    const auto panel = [&](int64_t i) { return packed ? packed + (warm ? 0 : i) * depth * kPanel<T> : nullptr; };
+    const auto pack_panel = [&](int64_t i) { pack(p, k, depth, columns.start(i), columns.start(i + 1) - columns.start(i), panel(i)); };
+    for (int64_t i = 0; packed && !warm && i < panels; ++i) pack_panel(i);
     for (int64_t first = row; first < end; first += kBlockRows) {
       const int64_t last = std::min(end, first + kBlockRows);
       if (tiles) pack_tiles(p, first, last, k, depth, tiles);
-      for (int64_t i = 0; i < panels; ++i)
+      for (int64_t i = 0; i < panels; ++i) {
+        if (packed && warm) pack_panel(i);
         multiply_panel(p, first, last, k, depth, columns.start(i), columns.start(i + 1) - columns.start(i), panel(i),
                        static_cast<const T*>(tiles));
+      }
     }
   }
 }

@@ -40,6 +40,7 @@ struct Tile {
   bool from_c;           // the chain goes on from C
   const T* bias;         // else it begins here, or at 0
   bool stream = false;   // C goes past the caches: whole vectors, aligned, not read again soon
+  bool fetch = false;    // C is far away: the next tile's is asked for early
 };
 
 // The first `width` of a row's vectors; the others are 0.
@@ -70,6 +71,15 @@ HWY_INLINE void store_row(T* p, int64_t width, bool stream, const Native<T> (&x)
   else hn::BlendedStore(x[V - 1], hn::FirstN(d, size_t(left)), d, p + (V - 1) * n);
 }
 
+// C of the tile below, while this one is multiplied; beyond the last it is nobody's, and asking does no harm.
+template <class T, int Rows, int V>
+HWY_INLINE void fetch_next_tile(const T* c, int64_t c_row) {
+  const auto* bytes = reinterpret_cast<const char*>(c);
+  for (int i = Rows; i < 2 * Rows; ++i)
+#pragma GCC unroll 3
+    for (int v = 0; v < V; ++v) __builtin_prefetch(bytes + int64_t(sizeof(T)) * (i * c_row + v * kNativeLanes<T>), 1);
+}
+
 // Where B lies: packed, in panels that the first-level cache holds, the second-level one or memory, or in its own rows, of
 // whole vectors or of less.
 enum class Source { near, far, memory, direct, ragged };
@@ -88,6 +98,8 @@ HWY_NOINLINE void multiply_tile(const Tile<T>& t) {
 #pragma GCC unroll 3
       for (int v = 0; v < V; ++v) sum[i][v] = hn::Zero(d);
   }
+  if constexpr (kSource == Source::near || kSource == Source::far)
+    if (t.fetch) fetch_next_tile<T, Rows, V>(t.c, t.c_row);
   const T *a = t.a, *b = t.b;
   const int64_t row = t.a_row;
 #pragma GCC unroll 2

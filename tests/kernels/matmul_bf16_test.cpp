@@ -21,8 +21,8 @@ using Floats = std::vector<float>;
 float from_bits(uint32_t bits) { return std::bit_cast<float>(bits); }
 float flushed(float x) { return std::abs(x) < std::numeric_limits<float>::min() ? std::copysign(0.0f, x) : x; }
 float rounded(float x) {
-  const uint32_t bits = std::bit_cast<uint32_t>(x);
-  return flushed(from_bits((bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000u));
+  const uint32_t bits = std::bit_cast<uint32_t>(flushed(x));
+  return from_bits((bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000u);
 }
 
 enum class Draw { normal, any_bits, tiny };
@@ -226,6 +226,18 @@ TEST(MatMul, PanelsForWhatMultipliesNoLongerAreLeftAlone) {
 }
 
 // Just below 2^-126: it counts as 0 for the matrix unit, and so it must where vectors do its work.
+// And for VDPBF16PS and the portable kernel, whichever packs it.
+TEST(MatMulBf16, ANumberThatIsAlmostNormalCountsAsZero) {
+  const float small = from_bits(0x007fffff);
+  for (const auto way : {NT, NN, TN}) {
+    const Floats a(6, small), b(32 * 3, 1e20f);
+    Floats c(2 * 32, 1);
+    const FlushSubnormals flush;
+    cpu::matmul(MatMul<float>{.m = 2, .n = 32, .k = 3, .a = a.data(), .a_row = way == TN ? 1 : 3, .a_col = way == TN ? 2 : 1,
+                              .b = b.data(), .b_row = way == NT ? 1 : 32, .b_col = way == NT ? 3 : 1, .c = c.data(), .c_row = 32, .bf16 = true});
+    EXPECT_EQ(c, Floats(2 * 32, 0.0f)) << way;
+  }
+}
 TEST(MatMulBf16, ANumberThatIsAlmostNormalIsTheSameWithPanels) {
   if (!bf16_tile::available() || simd_target() != "avx512") GTEST_SKIP() << "this processor has no TDPBF16PS";
   const With tile(With::tile);
