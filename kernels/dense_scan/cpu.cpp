@@ -167,7 +167,7 @@ void backward(const DenseScan<T>& s) {
 
   const T* zero = zeros<T>(n);
   const History<T> history{s.h.data, s.h0, s.resets, length, n, zero};
-  add_weight_gradients<T>(history, s.da, nullptr, {s.g.data, batch * length, n, n});
+  add_weight_gradients<T>(history, {{s.da, nullptr, {s.g.data, batch * length, n, n}}});
   if (!s.dh0) return;
   const Packed<T> m = pack(s.a, kPacked);
   for (int64_t b = 0; b < batch; ++b) {

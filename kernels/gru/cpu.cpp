@@ -120,10 +120,9 @@ void backward(const Gru<T>& a) {
   const T* zero = zeros<T>(a.hidden);
   for_each_block(a.batch, [&](int64_t first, int rows) { backward_block(a, w, zero, first, rows); });
   const int64_t n = a.hidden, rows = a.batch * a.length;
-  const auto h = history(a, zero);
   const Matrix<T> of_rz{a.dw.data, 2 * n, n, a.dw.stride}, of_n{a.dw ? a.dw.row(2 * n) : nullptr, n, n, a.dw.stride};
-  add_weight_gradients<T>(h, of_rz, a.dbias, {a.gates, rows, 2 * n, 4 * n});
-  add_weight_gradients<T>(h, of_n, a.dbias ? a.dbias + 2 * n : nullptr, {a.gates + 3 * n, rows, n, 4 * n});
+  add_weight_gradients<T>(history(a, zero), {{of_rz, a.dbias, {a.gates, rows, 2 * n, 4 * n}},
+                                             {of_n, a.dbias ? a.dbias + 2 * n : nullptr, {a.gates + 3 * n, rows, n, 4 * n}}});
 }
 
 }  // namespace

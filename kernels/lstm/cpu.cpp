@@ -130,7 +130,7 @@ void backward(const Lstm<T>& a) {
   const T* zero = zeros<T>(a.hidden);
   const int64_t gates = 4 * a.hidden;
   for_each_block(a.batch, [&](int64_t first, int rows) { backward_block(a, w, zero, first, rows); });
-  add_weight_gradients<T>(hidden_states(a, zero), a.dw, a.dbias, {a.dpre, a.batch * a.length, gates, gates});
+  add_weight_gradients<T>(hidden_states(a, zero), {{a.dw, a.dbias, {a.dpre, a.batch * a.length, gates, gates}}});
 }
 
 }  // namespace

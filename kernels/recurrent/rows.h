@@ -3,6 +3,7 @@
 #pragma once
 #include <algorithm>
 #include <cstdint>
+#include <initializer_list>
 
 #include "kernels/column_sum/column_sum.h"
 #include "kernels/matmul/matmul.h"
@@ -66,21 +67,32 @@ void add_weight_gradient(const Matrix<T>& dw, const Matrix<const T>& dgates, con
                   .b = previous, .b_row = dw.columns, .b_col = 1, .c = dw.data, .c_row = dw.stride, .accumulate = true});
 }
 
-// The same over (b,t), previous[b,t] = h_{t-1}, and dbias[n] += sum of dgates[b,t,n]. The rows of h_{t-1} are gathered part by
-// part: the chain goes on through dw.
+// Rows of a recurrent weight, and the gradients of the gates that they make.
 template <class T>
-void add_weight_gradients(const History<T>& h, const Matrix<T>& dw, T* dbias, const Matrix<const T>& dgates) {
+struct Gates {
+  Matrix<T> dw;
+  T* dbias;
+  Matrix<const T> dgates;  // [batch * length, gates]
+};
+
+// The same over (b,t), previous[b,t] = h_{t-1}, and dbias[n] += sum of dgates[b,t,n]; a null dw (of all) or dbias is left out. The
+// rows of h_{t-1} are gathered part by part: the chain goes on through dw.
+template <class T>
+void add_weight_gradients(const History<T>& h, std::initializer_list<Gates<T>> all) {
   constexpr int64_t kPart = 2048, kTogether = 64;
-  T* previous = dw ? scratch<T>(size_t(std::min(kPart, dgates.rows) * h.size), kPrevious) : nullptr;
-  for (int64_t first = 0; dw && first < dgates.rows; first += kPart) {
-    const int64_t rows = std::min(kPart, dgates.rows - first);
+  const int64_t count = all.begin()->dw ? all.begin()->dgates.rows : 0;
+  T* previous = scratch<T>(size_t(std::min(kPart, count) * h.size), kPrevious);
+  for (int64_t first = 0; first < count; first += kPart) {
+    const int64_t rows = std::min(kPart, count - first);
     parallel_blocks(rows, kTogether, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i)
         std::copy_n(h.before((first + i) / h.length, (first + i) % h.length), h.size, previous + i * h.size);
     });
-    add_weight_gradient<T>(dw, {dgates.row(first), rows, dgates.columns, dgates.stride}, previous);
+    for (const Gates<T>& g : all)
+      add_weight_gradient<T>(g.dw, {g.dgates.row(first), rows, g.dgates.columns, g.dgates.stride}, previous);
   }
-  if (dbias) cpu::column_sum<T>({.x = dgates, .sum = dbias});
+  for (const Gates<T>& g : all)
+    if (g.dbias) cpu::column_sum<T>({.x = g.dgates, .sum = g.dbias});
 }
 
 }  // namespace kernels::recurrent

@@ -96,7 +96,7 @@ void backward(const Rnn<T>& a) {
   const auto w = pack(a.w, kPacked);
   const T* zero = zeros<T>(a.hidden);
   for_each_block(a.batch, [&](int64_t first, int rows) { backward_block(a, w, zero, first, rows); });
-  add_weight_gradients<T>(history(a, zero), a.dw, a.dbias, {a.dpre, a.batch * a.length, a.hidden, a.hidden});
+  add_weight_gradients<T>(history(a, zero), {{a.dw, a.dbias, {a.dpre, a.batch * a.length, a.hidden, a.hidden}}});
 }
 
 }  // namespace

@@ -34,7 +34,7 @@ TEST(RecurrentWeightGradients, ArePartByPartThoseOfOneProduct) {
                       .b_row = hidden, .b_col = 1, .c = want.data(), .c_row = hidden, .accumulate = true});
 
   std::vector<float> bias(gates, 0), sums(gates, 0);
-  recurrent::add_weight_gradients<float>(h, {dw.data(), gates, hidden, hidden}, bias.data(), {dgates.data(), rows, gates, stride});
+  recurrent::add_weight_gradients<float>(h, {{{dw.data(), gates, hidden, hidden}, bias.data(), {dgates.data(), rows, gates, stride}}});
   EXPECT_EQ(dw, want);
   cpu::column_sum<float>({.x = {dgates.data(), rows, gates, stride}, .sum = sums.data()});
   EXPECT_EQ(bias, sums);
