@@ -157,6 +157,25 @@ Tensor Adjoints::gradient(size_t i, bool dense) const {
   return aside_.back().second;
 }
 
+bool Adjoints::fresh_together(std::initializer_list<size_t> all) const {
+  std::unordered_map<Node*, int64_t> covered;  // elements of each root
+  for (const size_t i : all) {
+    Node* root = inputs_[i].get();
+    while (root && root->parent) root = root->parent.get();
+    if (!root || root->grad.defined()) return false;
+    covered[root] += element_count(inputs_[i]->shape);
+  }
+  for (const auto& [root, elements] : covered)
+    if (elements != element_count(root->shape)) return false;
+  for (const auto& [root, elements] : covered) root->grad = Tensor::empty(root->shape, root->dtype, root->device);
+  for (const size_t i : all)
+    if (meets_an_earlier_input(i) || !inputs_[i]->into().rows_collapse()) {  // some of the whole is nobody's, or gathered aside
+      for (const auto& [root, elements] : covered) root->grad = Tensor();
+      return false;
+    }
+  return true;
+}
+
 Tensor Adjoints::take(size_t i) const {
   const Tensor adjoint = out(i);
   outputs_[i]->grad = Tensor();

@@ -3,6 +3,7 @@
 // No global state, no recursion, no topological sort. Gradients add.
 #pragma once
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -94,6 +95,9 @@ class Adjoints {
   Tensor in_dense(size_t i) const { return gradient(i, true); }         // the same, contiguous
   // Wanted, and nothing has reached it: what is given first need not be added.
   bool fresh(size_t i) const { return inputs_[i] && !inputs_[i]->parent && !inputs_[i]->grad.defined(); }
+  // The same of several at once, views of one variable among them (the parts of a split): each wanted, nothing has reached it or
+  // what it is a view of, and together they are the whole of that. Then in() gives memory of which every element must be written.
+  bool fresh_together(std::initializer_list<size_t> all) const;
   void give(size_t i, const Tensor& adjoint) const { if (inputs_[i]) inputs_[i]->give(adjoint); }
   // Where the gradient of input i is to be written: what is there already (undefined: nothing) plus what is added. `into` may be
   // `before` itself, or `spare`, an adjoint that is not needed afterwards, where nobody else has it. Both undefined: not wanted.

@@ -22,6 +22,7 @@ struct Attention {
   T* lse = nullptr;                 // [batch, heads, queries]              likewise
   Sequence<const T> dy{};           // read by backward
   Sequence<T> dq{}, dk{}, dv{};     // backward adds into these; null: not wanted
+  bool overwrite = false;           // or writes them anew
 };
 
 namespace cpu {

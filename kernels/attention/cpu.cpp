@@ -29,12 +29,21 @@ constexpr int64_t kKeys = 64;      // a block of keys
 constexpr int64_t kStripe = 32;    // queries of one task
 constexpr int64_t kHalf = 16;      // of them, at which the diagonal is cut: keys that no lane of the first half sees are left out there
 constexpr int64_t kFew = 4;        // up to these many queries go one by one
+constexpr int64_t kManyPairs = 8;  // heads of keys a thread, from which on they are shares that are even enough
 enum Slot { kQueries, kScores, kSums, kAdjoints, kSlopes, kQueryGradients, kPacked, kHeads };
 
-// Rows [0, count) of `dim` columns, side by side.
+// Rows [0, count) of `dim` columns, side by side. They are short: a loop in place of a call for each.
 template <class T>
 void copy_rows(const Sequence<const T>& x, int64_t b, int64_t column, int64_t begin, int64_t count, int64_t dim, T* out) {
-  for (int64_t i = 0; i < count; ++i) std::copy_n(x.row(b, begin + i) + column, dim, out + i * dim);
+  for (int64_t i = 0; i < count; ++i, out += dim) {
+    const T* row = x.row(b, begin + i) + column;
+    for (int64_t d = 0; d < dim; d += kLanes<T>) store(out + d, load(row + d, dim - d), dim - d);
+  }
+}
+
+template <class T>
+void clear(T* x, int64_t n) {
+  for (int64_t i = 0; i < n; i += kLanes<T>) store(x + i, zero<T>(), n - i);
 }
 
 template <class T>
@@ -92,7 +101,7 @@ void for_blocks(const Stripe<T>& at, F f) {
 // Rows of one head as [head_dim][lane]; lanes beyond `count` are 0.
 template <class T>
 void gather(const Sequence<const T>& x, const Stripe<T>& at, int64_t column, int64_t dim, T* out) {
-  if (at.count < kStripe) std::fill_n(out, dim * kStripe, T(0));
+  if (at.count < kStripe) clear(out, dim * kStripe);
   transpose(x.row(at.b, at.first) + column, x.stride, at.count, dim, out, kStripe);
 }
 
@@ -179,7 +188,7 @@ void forward_stripe(const Attention<T>& a, const Stripe<T>& at, const T* keys, c
   T* sums = scratch<T>(size_t(dim * kStripe), kSums);
   alignas(64) T greatest[kStripe], totals[kStripe];
   gather(a.q, at, at.query, dim, queries);
-  std::fill_n(sums, dim * kStripe, T(0));
+  clear(sums, dim * kStripe);
   std::fill_n(greatest, kStripe, kLowest<T>);
   std::fill_n(totals, kStripe, T(0));
   for_blocks(at, [&](int64_t begin, int64_t end) {
@@ -304,19 +313,29 @@ void forward(const Attention<T>& a) {
     return;
   }
   const int64_t stripes = (a.q.length + kStripe - 1) / kStripe, dim = a.head_dim, size = a.k.length * dim;
-  const int64_t pairs = a.q.batch * a.kv_heads;
-  T* heads = scratch<T>(size_t(2 * pairs * size), kHeads);  // k, then v: [batch][kv_head][key][head_dim]
-  parallel_for(pairs, [&](int64_t i) {
+  const int64_t pairs = a.q.batch * a.kv_heads, each = a.heads / a.kv_heads;
+  const auto gather_pair = [&](int64_t i, T* to) {  // k, then v: [key][head_dim]
     const int64_t b = i / a.kv_heads, column = i % a.kv_heads * dim, count = past_key(a, b, a.q.length - 1);
-    copy_rows(a.k, b, column, 0, count, dim, heads + i * size);
-    copy_rows(a.v, b, column, 0, count, dim, heads + (pairs + i) * size);
-  });
+    copy_rows(a.k, b, column, 0, count, dim, to);
+    copy_rows(a.v, b, column, 0, count, dim, to + size);
+  };
+  const auto run = [&](int64_t b, int64_t head, int64_t first, const T* pair) {
+    for_stripes(a, b, head, first, [&](const Stripe<T>& at) { forward_stripe<T>(a, at, pair, pair + size); });
+  };
+  if (pairs >= kManyPairs * threads()) {  // then a task has all queries of its keys, while those are warm
+    parallel_for(pairs, [&](int64_t i) {
+      T* pair = scratch<T>(size_t(2 * size), kHeads);
+      gather_pair(i, pair);
+      for (int64_t head = i % a.kv_heads * each; head < (i % a.kv_heads + 1) * each; ++head)
+        for (int64_t stripe = 0; stripe < stripes; ++stripe) run(i / a.kv_heads, head, stripe * kStripe, pair);
+    });
+    return;
+  }
+  T* heads = scratch<T>(size_t(2 * pairs * size), kHeads);
+  parallel_for(pairs, [&](int64_t i) { gather_pair(i, heads + 2 * i * size); });
   parallel_for(a.q.batch * a.heads * stripes, [&](int64_t i) {
     const int64_t row = i / stripes, b = row / a.heads, head = row % a.heads;
-    const int64_t pair = b * a.kv_heads + head / (a.heads / a.kv_heads);
-    for_stripes(a, b, head, i % stripes * kStripe, [&](const Stripe<T>& at) {
-      forward_stripe<T>(a, at, heads + pair * size, heads + (pairs + pair) * size);
-    });
+    run(b, head, i % stripes * kStripe, heads + 2 * (b * a.kv_heads + head / each) * size);
   });
 }
 
@@ -341,7 +360,7 @@ struct Adjoints {
     gradients = scratch<T>(lanes, kQueryGradients);
     gather(a.q, at, at.query, a.head_dim, queries);
     gather(a.dy, at, at.query, a.head_dim, adjoints);
-    std::fill_n(gradients, lanes, T(0));
+    clear(gradients, int64_t(lanes));
     const T* of = a.lse + (at.b * a.heads + at.head) * a.q.length + at.first;
     for (int64_t i = 0; i < kStripe; ++i) {
       lse[i] = i < at.count ? of[i] : T(0);
@@ -388,11 +407,14 @@ struct Head {
 };
 
 template <class T>
-void add_rows(const T* rows, const Sequence<T>& sum, int64_t b, int64_t column, int64_t begin, int64_t count, int64_t dim) {
-  for (int64_t i = 0; i < count; ++i) {
+void add_rows(const T* rows, const Sequence<T>& sum, bool overwrite, int64_t b, int64_t column, int64_t begin, int64_t count,
+              int64_t dim) {
+  for (int64_t i = 0; i < count; ++i, rows += dim) {
     T* row = sum.row(b, begin + i) + column;
-    for (int64_t d = 0; d < dim; d += kLanes<T>)
-      store(row + d, load(row + d, dim - d) + load(rows + i * dim + d, dim - d), dim - d);
+    for (int64_t d = 0; d < dim; d += kLanes<T>) {
+      const auto x = load(rows + d, dim - d), before = overwrite ? zero<T>() : load(row + d, dim - d);
+      store(row + d, before + x, dim - d);
+    }
   }
 }
 
@@ -415,7 +437,7 @@ void backward_stripe(const Attention<T>& a, const Stripe<T>& at, const Head<T>& 
   if (!a.dq) return;
   T* rows = scratch<T>(size_t(kStripe * dim), kSums);
   transpose(with.gradients, kStripe, dim, at.count, rows, dim);
-  add_rows(rows, a.dq, at.b, at.query, at.first, at.count, dim);
+  add_rows(rows, a.dq, a.overwrite, at.b, at.query, at.first, at.count, dim);
 }
 
 template <class T>
@@ -428,12 +450,13 @@ void backward(const Attention<T>& a) {
     const Head<T> of{memory, memory + size, memory + 2 * size, memory + 3 * size};
     copy_rows(a.k, b, group * dim, 0, count, dim, of.k);
     copy_rows(a.v, b, group * dim, 0, count, dim, of.v);
-    std::fill_n(of.dk, 2 * size, T(0));
+    clear(of.dk, 2 * size);
     for (int64_t head = group * each; head < (group + 1) * each; ++head)
       for (int64_t stripe = 0; stripe < stripes; ++stripe)
         for_stripes(a, b, head, stripe * kStripe, [&](const Stripe<T>& at) { backward_stripe(a, at, of); });
-    if (a.dk) add_rows(of.dk, a.dk, b, group * dim, 0, count, dim);
-    if (a.dv) add_rows(of.dv, a.dv, b, group * dim, 0, count, dim);
+    const int64_t written = a.overwrite ? a.k.length : count;  // beyond `count` zeros
+    if (a.dk) add_rows(of.dk, a.dk, a.overwrite, b, group * dim, 0, written, dim);
+    if (a.dv) add_rows(of.dv, a.dv, a.overwrite, b, group * dim, 0, written, dim);
   });
 }
 

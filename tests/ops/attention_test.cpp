@@ -1,8 +1,11 @@
 #include "framework/ops/attention.h"
 
+#include "framework/ops/add.h"
+#include "framework/ops/view.h"
 #include "kernels/attention/ref.h"
 #include "tests/support/check.h"
 #include "tests/support/fixtures.h"
+#include "tests/support/same.h"
 
 namespace adder {
 namespace {
@@ -51,9 +54,39 @@ TEST(Attention, EarlierKeysAndFirstOnes) {
   expect_op("attention, both", attention_case({1, 4, 71, 2, 2, 3, {66}, {0, 3, 64, 68}}));
 }
 
+// Their gradients are written, not added, where they are all there is: parts of one split, or variables of their own.
+TEST(Attention, GradientsOfASplitAreThoseOfItsParts) {
+  const Tensor x = normal_input({2, 37, 60}, 1).to(DType::f32), dy = normal_input({2, 37, 20}, 2).to(DType::f32);
+  enum Use { kAlone, kBesideAnother, kTwice, kPartOnly };
+  for (const Use use : {kAlone, kBesideAnother, kTwice, kPartOnly}) {
+    const auto run = [&](bool views) {
+      Tape tape;
+      const Var whole = tape.leaf(x);
+      std::vector<Var> parts = ops::split(whole, {20, 20, 20});
+      if (!views)
+        for (Var& part : parts) part = tape.leaf(part.value().clone());
+      std::vector<Tensor> gradients(3);
+      Tensor all;
+      for (size_t i = 0; i < 3 && !views; ++i) watch(parts[i], [&gradients, i](const Tensor& g) { gradients[i] = g.clone(); });
+      if (views) watch(whole, [&](const Tensor& g) { all = g.clone(); });
+      const Var &q = parts[0], &k = parts[use == kTwice ? 0 : 1], &v = parts[use == kPartOnly ? 1 : 2];
+      const Var y = ops::attention(q, k, v, {2, 2}, {}, {});
+      tape.backward({{use == kBesideAnother ? ops::add(y, parts[1]) : y, dy}});
+      for (size_t i = 0; i < 3; ++i) {
+        if (views) gradients[i] = all.narrow(2, int64_t(20 * i), 20);
+        else if (!gradients[i].defined()) gradients[i] = Tensor::zeros({2, 37, 20});
+      }
+      return gradients;
+    };
+    const auto split = run(true), apart = run(false);
+    for (size_t i = 0; i < 3; ++i) expect_same(split[i], apart[i], "use " + std::to_string(use) + ", part " + std::to_string(i));
+  }
+}
+
 TEST(Attention, SameBitsOnThreadsAndTargets) {
   expect_bits("attention", attention_case({3, 131, 131, 6, 2, 20}));
   expect_bits("attention", attention_case({2, 40, 200, 2, 2, 33, {150, 7}}));
+  expect_bits("many pairs", attention_case({4, 40, 40, 8, 4, 9}));  // a task each on one or two threads, stripes on five
   expect_bits("few queries", attention_case({1, 1, 200, 6, 2, 64, {199}}));
   expect_bits("few queries, wide", attention_case({1, 3, 150, 5, 1, 83, {140}, {3, 66, 67}}));
   expect_bits("few queries, two texts", attention_case({2, 4, 70, 3, 3, 20, {66, 9}}));
