@@ -157,11 +157,10 @@ Tensor Adjoints::gradient(size_t i, bool dense) const {
   return aside_.back().second;
 }
 
-bool Adjoints::fresh_together(std::initializer_list<size_t> all) const {
+bool Adjoints::begin_together(std::initializer_list<size_t> all) const {
   std::unordered_map<Node*, int64_t> covered;  // elements of each root
   for (const size_t i : all) {
-    Node* root = inputs_[i].get();
-    while (root && root->parent) root = root->parent.get();
+    Node* root = inputs_[i] ? inputs_[i]->root() : nullptr;
     if (!root || root->grad.defined()) return false;
     covered[root] += element_count(inputs_[i]->shape);
   }

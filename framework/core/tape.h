@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "framework/core/profile.h"
@@ -79,6 +80,7 @@ struct Node {
   void give(const Tensor& adjoint);                  // adds it; takes it over where nothing was there
   Tensor gathered() const;                           // undefined where nothing reached it
   const Node* root() const;                          // whose gradient holds this one: itself, unless a view
+  Node* root() { return const_cast<Node*>(std::as_const(*this).root()); }
 };
 
 // What a backward function sees: adjoints of its outputs, gradients of its inputs.
@@ -95,9 +97,10 @@ class Adjoints {
   Tensor in_dense(size_t i) const { return gradient(i, true); }         // the same, contiguous
   // Wanted, and nothing has reached it: what is given first need not be added.
   bool fresh(size_t i) const { return inputs_[i] && !inputs_[i]->parent && !inputs_[i]->grad.defined(); }
-  // The same of several at once, views of one variable among them (the parts of a split): each wanted, nothing has reached it or
-  // what it is a view of, and together they are the whole of that. Then in() gives memory of which every element must be written.
-  bool fresh_together(std::initializer_list<size_t> all) const;
+  // Begins the gradients of several inputs, views of one variable among them (the parts of a split), without zeros: where each is
+  // wanted, nothing has reached it or what it is a view of, and together they are the whole of that. If so, in() gives memory of
+  // which every element must be written; false: nothing was done.
+  bool begin_together(std::initializer_list<size_t> all) const;
   void give(size_t i, const Tensor& adjoint) const { if (inputs_[i]) inputs_[i]->give(adjoint); }
   // Where the gradient of input i is to be written: what is there already (undefined: nothing) plus what is added. `into` may be
   // `before` itself, or `spare`, an adjoint that is not needed afterwards, where nobody else has it. Both undefined: not wanted.
@@ -163,6 +166,7 @@ class Tape {
   // Called after each op is recorded (views apart), with its name and variables: to look at, or to watch().
   using OnRecord = std::function<void(const char* op, const std::vector<Var>& outputs, const std::vector<Var>& inputs)>;
   void on_record(OnRecord f) { on_record_ = std::move(f); }
+  bool observed() const { return on_record_ != nullptr; }  // then an op leaves its inputs' values as they were
 
  private:
   friend std::vector<Var> record(const char*, std::vector<Tensor>, const std::vector<Var>&, Backward, const Work&);

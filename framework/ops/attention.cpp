@@ -70,7 +70,7 @@ Var attention(const Var& q, const Var& k, const Var& v, const AttentionHeads& h,
     KERNEL(attention_fwd, T)(q.device(), a);
     return record("attention", y, {q, k, v}, [=](const Adjoints& g) {
       auto back = a;
-      back.overwrite = g.fresh_together({0, 1, 2});
+      back.overwrite = g.begin_together({0, 1, 2});
       const Tensor dy = g.out(0), dq = g.in(0), dk = g.in(1), dv = g.in(2);
       back.q = sequence<const T>(qs), back.k = sequence<const T>(ks), back.v = sequence<const T>(vs);
       back.y = sequence<T>(y), back.lse = lse.data<T>();

@@ -61,17 +61,21 @@ struct Stripe {
   alignas(64) T from[kStripe], to[kStripe];
 
   // From query `first` on, up to the end of its 32, or to where a document starts: another's keys are not even read. A
-  // window moves by one key a query.
+  // window moves by one key a query; what else the first keys do ends the stripe.
   Stripe(const Attention<T>& a, int64_t b_, int64_t head_, int64_t first_)
       : b(b_), head(head_), first(first_), count(1), query(head_ * a.head_dim),
         key(head_ / (a.heads / a.kv_heads) * a.head_dim), low(first_key(a, b_, first_)) {
     const int64_t end = std::min(a.q.length, (first / kStripe + 1) * kStripe);
-    while (first + count < end && first_key(a, b, first + count) - first_key(a, b, first + count - 1) <= 1) ++count;
+    while (first + count < end && follows(a, first + count)) ++count;
     high = past_key(a, b, first + count - 1);
     for (int64_t i = 0; i < kStripe; ++i) {
       const int64_t t = first + std::min(i, count - 1);
       from[i] = T(first_key(a, b, t)), to[i] = T(past_key(a, b, t));
     }
+  }
+  bool follows(const Attention<T>& a, int64_t t) const {
+    const int64_t step = first_key(a, b, t) - first_key(a, b, t - 1);
+    return step == 0 || step == 1;
   }
   // of keys [begin, end): up to where the first half of the lanes sees any
   int64_t cut(int64_t begin, int64_t end) const { return std::clamp(int64_t(to[kHalf - 1]), begin, end); }

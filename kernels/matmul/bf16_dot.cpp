@@ -21,7 +21,7 @@ BF16_TARGET inline __m512 dot(__m512 sum, __m512 a, __m512 b) {
 // Columns of the last vector that exist.
 inline __mmask16 last_lanes(int64_t width, int vectors) { return __mmask16((1u << (width - (vectors - 1) * kLanes)) - 1); }
 
-// C of the tile below, while this one is multiplied; beyond the last it is nobody's, and asking does no harm.
+// As tile.h's, of which this file has no use: C of the tile below, while this one is multiplied.
 template <int Rows, int V>
 inline void fetch_next_tile(const float* c, int64_t c_row) {
   for (int i = Rows; i < 2 * Rows; ++i)

@@ -225,19 +225,26 @@ TEST(MatMul, PanelsForWhatMultipliesNoLongerAreLeftAlone) {
   }
 }
 
-// Just below 2^-126: it counts as 0 for the matrix unit, and so it must where vectors do its work.
-// And for VDPBF16PS and the portable kernel, whichever packs it.
 TEST(MatMulBf16, ANumberThatIsAlmostNormalCountsAsZero) {
-  const float small = from_bits(0x007fffff);
-  for (const auto way : {NT, NN, TN}) {
-    const Floats a(6, small), b(32 * 3, 1e20f);
-    Floats c(2 * 32, 1);
-    const FlushSubnormals flush;
-    cpu::matmul(MatMul<float>{.m = 2, .n = 32, .k = 3, .a = a.data(), .a_row = way == TN ? 1 : 3, .a_col = way == TN ? 2 : 1,
-                              .b = b.data(), .b_row = way == NT ? 1 : 32, .b_col = way == NT ? 3 : 1, .c = c.data(), .c_row = 32, .bf16 = true});
-    EXPECT_EQ(c, Floats(2 * 32, 0.0f)) << way;
+  for (const With::Form form : {With::portable, With::dot, With::tile}) {
+    if ((form == With::dot && !bf16_dot::available()) || (form == With::tile && !bf16_tile::available())) continue;
+    const With in_use(form);
+    for (const std::string& target : simd_targets())
+      for (const Way way : {NT, NN, TN}) {
+        if (form != With::portable && target != "avx512") continue;
+        set_simd_target(target);
+        const Floats a(6, from_bits(0x007fffff)), b(32 * 3, 1e20f);
+        Floats c(2 * 32, 1);
+        const FlushSubnormals flush;
+        cpu::matmul(MatMul<float>{.m = 2, .n = 32, .k = 3, .a = a.data(), .a_row = way == TN ? 1 : 3, .a_col = way == TN ? 2 : 1,
+                                  .b = b.data(), .b_row = way == NT ? 1 : 32, .b_col = way == NT ? 3 : 1, .c = c.data(), .c_row = 32,
+                                  .bf16 = true});
+        EXPECT_EQ(c, Floats(2 * 32, 0.0f)) << target << ", form " << form << ", way " << way;
+      }
   }
 }
+
+// So it does for the matrix unit, and so it must where vectors do its work.
 TEST(MatMulBf16, ANumberThatIsAlmostNormalIsTheSameWithPanels) {
   if (!bf16_tile::available() || simd_target() != "avx512") GTEST_SKIP() << "this processor has no TDPBF16PS";
   const With tile(With::tile);

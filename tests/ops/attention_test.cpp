@@ -1,5 +1,7 @@
 #include "framework/ops/attention.h"
 
+#include <functional>
+
 #include "framework/ops/add.h"
 #include "framework/ops/view.h"
 #include "kernels/attention/ref.h"
@@ -46,6 +48,20 @@ TEST(Attention, MatchesItsDefinition) {
   for (const Case& c : {Case{1, 1, 1, 1, 1, 1}, Case{2, 7, 7, 2, 2, 3}, Case{1, 6, 6, 4, 2, 5}, Case{2, 9, 9, 3, 1, 17},
                         Case{1, 66, 66, 1, 1, 2}, Case{1, 5, 5, 1, 1, 35}})
     expect_op("attention", attention_case(c));
+}
+
+// The diagonal is cut at the 16th query of a stripe: stripes of more, of documents and windows that begin within one.
+TEST(Attention, StripesOfMoreThanSixteenQueries) {
+  const auto firsts = [](int64_t queries, const std::function<int64_t(int64_t)>& of) {
+    std::vector<int32_t> first;
+    for (int64_t t = 0; t < queries; ++t) first.push_back(int32_t(of(t)));
+    return first;
+  };
+  expect_op("25 queries", attention_case({1, 25, 25, 1, 1, 2}));
+  expect_op("after 60 keys", attention_case({1, 17, 77, 1, 1, 2, {60}}));
+  expect_op("a document at 7", attention_case({1, 40, 40, 1, 1, 2, {}, firsts(40, [](int64_t t) { return t < 7 ? 0 : 7; })}));
+  expect_op("a window of 21", attention_case({1, 40, 70, 2, 1, 2, {30}, firsts(40, [](int64_t t) { return t + 30 - 20; })}));
+  expect_op("first keys in no order", attention_case({1, 9, 9, 1, 1, 2, {}, {0, 1, 0, 2, 2, 1, 5, 6, 0}}));
 }
 
 TEST(Attention, EarlierKeysAndFirstOnes) {

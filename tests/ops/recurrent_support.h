@@ -78,16 +78,21 @@ inline void expect_rows_alone(const OpCase& c, const std::set<size_t>& batched) 
   }
 }
 
-// An xg that nobody else holds may be written over, another not: the same bits, in values and gradients. For weights on a tape.
+// An xg that nobody else holds may be written over, another not, nor one that an observer is shown: the same bits, in values and gradients. For weights on a tape.
 inline void expect_same_when_handed_over(const std::function<std::vector<Var>(Var xg, const Var& w)>& op, int64_t gates) {
   constexpr int64_t hidden = 33;
   const Tensor xg = normal_input({3, 5, gates * hidden}, 1).to(DType::f32), w = normal_input({gates * hidden, hidden}, 2, 0.2).to(DType::f32);
-  const auto run = [&](bool hand_over) {
+  const auto run = [&](bool hand_over, bool observed) {
     Tape tape;
     const Var x = tape.leaf(xg), weight = tape.leaf(w);
     Var moved = ops::add(x, Tensor::full(xg.shape(), 0.5));
     const Var held = hand_over ? Var() : moved;
     const Tensor before = moved.value().clone();
+    EXPECT_EQ(moved.value().shares_storage(), !hand_over);
+    if (observed)
+      tape.on_record([&](const char*, const std::vector<Var>&, const std::vector<Var>& inputs) {
+        expect_same(inputs[0].value(), before, "an xg that is looked at");
+      });
     const auto out = op(std::move(moved), weight);
     if (held.defined()) expect_same(held.value(), before, "an xg that is held");
     std::vector<Tensor> all;
@@ -97,9 +102,12 @@ inline void expect_same_when_handed_over(const std::function<std::vector<Var>(Va
     tape.backward(seeds);
     return all;
   };
-  const auto over = run(true), beside = run(false);
+  const auto over = run(true, false), beside = run(false, false), seen = run(true, true);
   ASSERT_EQ(over.size(), beside.size());
-  for (size_t i = 0; i < over.size(); ++i) expect_same(over[i], beside[i], "tensor " + std::to_string(i));
+  for (size_t i = 0; i < over.size(); ++i) {
+    expect_same(over[i], beside[i], "tensor " + std::to_string(i));
+    expect_same(seen[i], beside[i], "tensor " + std::to_string(i) + ", looked at");
+  }
 }
 
 // run(xg, state or nothing, {w_hh, b_hh}) gives y and the new state: parts of a sequence are the whole, to the bit.

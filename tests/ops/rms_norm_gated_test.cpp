@@ -1,8 +1,11 @@
 #include "framework/ops/rms_norm_gated.h"
 
+#include "framework/ops/add.h"
+#include "framework/ops/mul.h"
 #include "kernels/rms_norm_gated/ref.h"
 #include "tests/support/check.h"
 #include "tests/support/fixtures.h"
+#include "tests/support/same.h"
 
 namespace adder {
 namespace {
@@ -23,6 +26,30 @@ TEST(RmsNormGated, MatchesItsDefinition) {
       expect_op("rms_norm_gated", gated_case(rows, n, groups, norm_first));
     expect_op("rms_norm_gated", gated_case(3, 7, 1, norm_first, 1e-3));
   }
+}
+
+// The gradient of x is written over the adjoint where nobody else has it, and onto what reached x before.
+TEST(RmsNormGated, GradientsAreTheSameOverAnAdjoint) {
+  const Tensor x = normal_input({5, 38}, 1).to(DType::f32), z = normal_input({5, 38}, 2).to(DType::f32), w = Tensor::full({38}, 1.5);
+  const Tensor dy = normal_input({5, 38}, 3).to(DType::f32);
+  for (const bool norm_first : {false, true})
+    for (const bool reached : {false, true}) {
+      const auto run = [&](bool hold) {
+        Tape tape;
+        const Var in[] = {tape.leaf(x), tape.leaf(z), tape.leaf(w)};
+        const Var y = ops::rms_norm_gated(in[0], in[1], in[2], 2, 1e-5, norm_first);
+        Tensor held;
+        std::vector<Tensor> gradients;
+        for (const Var& v : in) watch(v, [&](const Tensor& g) { gradients.push_back(g.clone()); });
+        watch(y, [&](const Tensor& g) { if (hold) held = g; });
+        const Var after = ops::mul(y, Tensor::full(y.shape(), 0.5));
+        tape.backward({{reached ? ops::add(after, in[0]) : after, dy}});
+        return gradients;
+      };
+      const auto over = run(false), beside = run(true);
+      ASSERT_EQ(over.size(), 3u);
+      for (size_t i = 0; i < 3; ++i) expect_same(over[i], beside[i], "input " + std::to_string(i));
+    }
 }
 
 TEST(RmsNormGated, SameBitsOnThreadsAndTargets) {
