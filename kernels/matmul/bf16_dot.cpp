@@ -3,6 +3,7 @@
 #include <bit>
 
 #include "kernels/matmul/bf16.h"
+#include "kernels/matmul/next_tile.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -21,14 +22,6 @@ BF16_TARGET inline __m512 dot(__m512 sum, __m512 a, __m512 b) {
 // Columns of the last vector that exist.
 inline __mmask16 last_lanes(int64_t width, int vectors) { return __mmask16((1u << (width - (vectors - 1) * kLanes)) - 1); }
 
-// As tile.h's, of which this file has no use: C of the tile below, while this one is multiplied.
-template <int Rows, int V>
-inline void fetch_next_tile(const float* c, int64_t c_row) {
-  for (int i = Rows; i < 2 * Rows; ++i)
-#pragma GCC unroll 3
-    for (int v = 0; v < V; ++v) __builtin_prefetch(reinterpret_cast<const char*>(c) + 4 * (i * c_row + v * kLanes), 1);
-}
-
 template <int Rows, int V>
 BF16_TARGET __attribute__((noinline)) void tile(const Bf16Panel& p, const float* a, float* c) {
   const __mmask16 last = last_lanes(p.width, V);
@@ -46,7 +39,7 @@ BF16_TARGET __attribute__((noinline)) void tile(const Bf16Panel& p, const float*
       for (int v = 0; v < V; ++v)
         sum[i][v] = _mm512_maskz_loadu_ps(v + 1 < V ? __mmask16(0xffff) : last, start + i * start_row + v * kLanes);
   }
-  fetch_next_tile<Rows, V>(c, p.c_row);
+  fetch_next_tile<Rows, 4 * V * kLanes>(c, 4 * p.c_row);
   const float* b = p.b;
   for (int64_t k = 0; k < p.pairs; ++k, a += p.a_pair, b += kVectors * kLanes) {
     __m512 x[V];

@@ -14,6 +14,7 @@
 
 #include <algorithm>
 
+#include "kernels/matmul/next_tile.h"
 #include "kernels/simd.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -71,15 +72,6 @@ HWY_INLINE void store_row(T* p, int64_t width, bool stream, const Native<T> (&x)
   else hn::BlendedStore(x[V - 1], hn::FirstN(d, size_t(left)), d, p + (V - 1) * n);
 }
 
-// C of the tile below, while this one is multiplied; beyond the last it is nobody's, and asking does no harm.
-template <class T, int Rows, int V>
-HWY_INLINE void fetch_next_tile(const T* c, int64_t c_row) {
-  const auto* bytes = reinterpret_cast<const char*>(c);
-  for (int i = Rows; i < 2 * Rows; ++i)
-#pragma GCC unroll 3
-    for (int v = 0; v < V; ++v) __builtin_prefetch(bytes + int64_t(sizeof(T)) * (i * c_row + v * kNativeLanes<T>), 1);
-}
-
 // Where B lies: packed, in panels that the first-level cache holds, the second-level one or memory, or in its own rows, of
 // whole vectors or of less.
 enum class Source { near, far, memory, direct, ragged };
@@ -99,7 +91,7 @@ HWY_NOINLINE void multiply_tile(const Tile<T>& t) {
       for (int v = 0; v < V; ++v) sum[i][v] = hn::Zero(d);
   }
   if constexpr (kSource == Source::near || kSource == Source::far)
-    if (t.fetch) fetch_next_tile<T, Rows, V>(t.c, t.c_row);
+    if (t.fetch) fetch_next_tile<Rows, V * kNativeLanes<T> * int(sizeof(T))>(t.c, t.c_row * int64_t(sizeof(T)));
   const T *a = t.a, *b = t.b;
   const int64_t row = t.a_row;
 #pragma GCC unroll 2

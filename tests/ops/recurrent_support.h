@@ -78,7 +78,8 @@ inline void expect_rows_alone(const OpCase& c, const std::set<size_t>& batched) 
   }
 }
 
-// An xg that nobody else holds may be written over, another not, nor one that an observer is shown: the same bits, in values and gradients. For weights on a tape.
+// An xg that nobody else holds may be written over, another not, nor one that an observer is shown: the same bits, in values
+// and gradients. For weights on a tape.
 inline void expect_same_when_handed_over(const std::function<std::vector<Var>(Var xg, const Var& w)>& op, int64_t gates) {
   constexpr int64_t hidden = 33;
   const Tensor xg = normal_input({3, 5, gates * hidden}, 1).to(DType::f32), w = normal_input({gates * hidden, hidden}, 2, 0.2).to(DType::f32);
