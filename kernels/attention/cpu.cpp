@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 #include <vector>
 
 #include "kernels/parallel.h"
@@ -27,7 +28,7 @@ namespace {
 
 constexpr int64_t kKeys = 64;      // a block of keys
 constexpr int64_t kStripe = 32;    // queries of one task
-constexpr int64_t kHalf = 16;      // of them, at which the diagonal is cut: keys that no lane of the first half sees are left out there
+constexpr int64_t kHalf = 16;      // of them, at which the diagonal is cut: these meet no keys that none of them sees
 constexpr int64_t kFew = 4;        // up to these many queries go one by one
 constexpr int64_t kManyPairs = 8;  // heads of keys a thread, from which on they are shares that are even enough
 enum Slot { kQueries, kScores, kSums, kAdjoints, kSlopes, kQueryGradients, kPacked, kHeads };
@@ -117,6 +118,16 @@ void for_halves(const Stripe<T>& at, int64_t begin, int64_t end, F f) {
   if (cut < end) f(cut, end, kHalf);
 }
 
+// f(lane, past, all) for each vector of lanes: it meets keys [begin, past) of a block; `all`: each of its lanes sees all of them.
+template <class T, class F>
+void for_vectors(const Stripe<T>& at, int64_t begin, int64_t end, F f) {
+  for (int64_t lane = 0; lane < kStripe; lane += kLanes<T>) {
+    const int64_t past = lane < kHalf ? at.cut(begin, end) : end;
+    if (at.all_see(lane, begin, past)) f(lane, past, std::true_type());
+    else f(lane, past, std::false_type());
+  }
+}
+
 // out[key][lane] = sum_d x[key][d] lanes[d][lane]
 template <class T>
 void products_with(const Stripe<T>& at, const T* x, int64_t begin, int64_t end, int64_t dim, const T* lanes, T* out) {
@@ -197,11 +208,9 @@ void forward_stripe(const Attention<T>& a, const Stripe<T>& at, const T* keys, c
   std::fill_n(totals, kStripe, T(0));
   for_blocks(at, [&](int64_t begin, int64_t end) {
     products_with(at, keys, begin, end, dim, queries, scores);
-    for (int64_t lane = 0; lane < kStripe; lane += kLanes<T>) {
-      const int64_t last = lane < kHalf ? at.cut(begin, end) : end;
-      if (at.all_see(lane, begin, last)) soften<true>(at, lane, begin, last, a.scale, dim, scores, sums, greatest, totals);
-      else soften<false>(at, lane, begin, last, a.scale, dim, scores, sums, greatest, totals);
-    }
+    for_vectors(at, begin, end, [&](int64_t lane, int64_t past, auto all) {
+      soften<decltype(all)::value>(at, lane, begin, past, a.scale, dim, scores, sums, greatest, totals);
+    });
     add_weighted(at, values, begin, end, dim, scores, sums);
   });
   for (int64_t d = 0; d < dim; ++d)
@@ -429,11 +438,9 @@ void backward_stripe(const Attention<T>& a, const Stripe<T>& at, const Head<T>& 
   for_blocks(at, [&](int64_t begin, int64_t end) {
     products_with<T>(at, of.k, begin, end, dim, with.queries, with.weights);
     products_with<T>(at, of.v, begin, end, dim, with.adjoints, with.slopes);
-    for (int64_t lane = 0; lane < kStripe; lane += kLanes<T>) {
-      const int64_t last = lane < kHalf ? at.cut(begin, end) : end;
-      if (at.all_see(lane, begin, last)) slopes_of<true>(at, lane, begin, last, a.scale, with);
-      else slopes_of<false>(at, lane, begin, last, a.scale, with);
-    }
+    for_vectors(at, begin, end, [&](int64_t lane, int64_t past, auto all) {
+      slopes_of<decltype(all)::value>(at, lane, begin, past, a.scale, with);
+    });
     if (a.dv) add_outer<T>(at, with.weights, with.adjoint_rows, begin, end, dim, of.dv);
     if (a.dk) add_outer<T>(at, with.slopes, with.query_rows, begin, end, dim, of.dk);
     if (a.dq) add_weighted<T>(at, of.k, begin, end, dim, with.slopes, with.gradients);

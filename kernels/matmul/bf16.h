@@ -1,7 +1,7 @@
 // Matrix products of bfloat16 operands, summed in float32: MatMul<float> with `bf16` set.
 //   C[m,n] = start[m,n] + sum_k r(A[m,k]) r(B[k,n]),   r: to bfloat16, to the nearest, ties to even; NaN stays NaN
-// where numbers below 2^-126 count as 0, before they are rounded, too. The order of the sum is the instruction's, of which there are two. Neither depends on
-// M, tile or thread, so the bits don't, as in float32.
+// where numbers below 2^-126 count as 0, before they are rounded, too. The order of the sum is the instruction's, of which there
+// are two. Neither depends on M, tile or thread, so the bits don't, as in float32.
 //   VDPBF16PS: one chain of fused multiply-adds that takes the terms two by two, the odd one of a pair first,
 //     start, k = 1, 0, 3, 2, 5, 4, …   (an odd K is filled up by a zero)
 //   The portable kernel has the same to the bit, hence AVX-512 and AVX2 do. (A product of two bfloat16 numbers is exact in
