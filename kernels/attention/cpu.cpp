@@ -265,6 +265,8 @@ T sum_of_weights(const T* weights, int64_t begin, int64_t keys) {
   return (part[0] + part[1]) + (part[2] + part[3]);
 }
 
+constexpr int64_t kPiece = 16;  // keys, or elements of a head, between two requests for what comes next
+
 // The running softmax of one head of a query.
 template <class T>
 struct Running {
@@ -272,13 +274,36 @@ struct Running {
   T* sums = nullptr;  // [head_dim], of values times weights
 };
 
-// Keys [begin, end) of one head.
+// The next block of keys and values, asked for while one is in work, a few rows at a time: the hardware does not follow
+// pieces of rows that lie far apart.
 template <class T>
-void attend(const Attention<T>& a, int64_t b, int64_t head, int64_t t, int64_t begin, int64_t end, T* packed, Running<T>& at) {
+struct Upcoming {
+  const Attention<T>& a;
+  int64_t b, from, to, row, end;  // columns, rows
+
+  HWY_INLINE void fetch(int64_t rows) {
+    for (const int64_t last = std::min(end, row + rows); row < last; ++row)
+      for (int64_t d = from; d < to; d += 64 / int64_t(sizeof(T))) {
+        __builtin_prefetch(a.k.row(b, row) + d, 0, 2);
+        __builtin_prefetch(a.v.row(b, row) + d, 0, 2);
+      }
+  }
+};
+
+// Keys [begin, end) of one head, in pieces, before each of which some rows of the next block are asked for.
+template <class T>
+void attend(const Attention<T>& a, int64_t b, int64_t head, int64_t t, int64_t begin, int64_t end, T* packed, Running<T>& at,
+            Upcoming<T>& next, int64_t rows) {
   const int64_t dim = a.head_dim, key = head / (a.heads / a.kv_heads) * dim, keys = end - begin;
   alignas(64) T scores[kKeys] = {};
-  transpose(a.k.row(b, begin) + key, a.k.stride, keys, dim, packed, kKeys);
-  add_all_products(a.q.row(b, t) + head * dim, dim, packed, kKeys, scores, keys);
+  for (int64_t j = 0; j < keys; j += kPiece) {
+    next.fetch(rows);
+    transpose(a.k.row(b, begin + j) + key, a.k.stride, std::min(kPiece, keys - j), dim, packed + j, kKeys);
+  }
+  for (int64_t d = 0; d < dim; d += kPiece) {
+    next.fetch(rows);
+    add_all_products(a.q.row(b, t) + head * dim + d, std::min(kPiece, dim - d), packed + d * kKeys, kKeys, scores, keys);
+  }
   for (int64_t j = 0; j < keys; j += kLanes<T>) store(scores + j, load(scores + j, keys - j) * set(a.scale), keys - j);
   const T most = std::max(at.greatest, row_max(scores, keys));
   for (int64_t j = 0; j < keys; j += kLanes<T>)
@@ -287,13 +312,18 @@ void attend(const Attention<T>& a, int64_t b, int64_t head, int64_t t, int64_t b
   for (int64_t d = 0; d < dim; d += kLanes<T>) store(at.sums + d, load(at.sums + d, dim - d) * set(factor), dim - d);
   at.total = first_lane(fma(set(at.total), set(factor), set(sum_of_weights(scores, begin, keys))));
   at.greatest = most;
-  add_all_products(scores, keys, a.v.row(b, begin) + key, a.v.stride, at.sums, dim);
+  for (int64_t j = 0; j < keys; j += kPiece) {
+    next.fetch(rows);
+    add_all_products(scores + j, std::min(kPiece, keys - j), a.v.row(b, begin + j) + key, a.v.stride, at.sums, dim);
+  }
 }
 
 // Heads [first, last) of one query, together block by block: a row of keys is read from end to end, as the hardware fetches it.
 template <class T>
 void forward_query(const Attention<T>& a, int64_t b, int64_t first, int64_t last, int64_t t) {
   const int64_t dim = a.head_dim, width = dim + kLanes<T>, low = first_key(a, b, t), high = past_key(a, b, t);
+  const int64_t each = a.heads / a.kv_heads, pieces = (last - first) * (2 * kKeys + dim) / kPiece;
+  const int64_t rows = (kKeys + pieces - 1) / pieces;  // asked for at a time
   T* packed = scratch<T>(size_t(dim * kKeys), kPacked);
   T* sums = scratch<T>(size_t((last - first) * width), kSums);
   std::vector<Running<T>> heads(size_t(last - first));
@@ -301,8 +331,9 @@ void forward_query(const Attention<T>& a, int64_t b, int64_t first, int64_t last
   for (int64_t i = 0; i < last - first; ++i) heads[size_t(i)].sums = sums + i * width;
   for (int64_t block = low / kKeys; block * kKeys < high; ++block) {
     const int64_t begin = std::max(low, block * kKeys), end = std::min(high, (block + 1) * kKeys);
+    Upcoming<T> next{a, b, first / each * dim, ((last - 1) / each + 1) * dim, end, std::min(high, end + kKeys)};
     for (int64_t head = first; head < last; ++head)
-      attend(a, b, head, t, begin, end, packed, heads[size_t(head - first)]);
+      attend(a, b, head, t, begin, end, packed, heads[size_t(head - first)], next, rows);
   }
   for (int64_t head = first; head < last; ++head) {
     const Running<T>& at = heads[size_t(head - first)];
