@@ -329,9 +329,11 @@ void forward_query(const Attention<T>& a, int64_t b, int64_t first, int64_t last
   std::vector<Running<T>> heads(size_t(last - first));
   std::fill_n(sums, (last - first) * width, T(0));
   for (int64_t i = 0; i < last - first; ++i) heads[size_t(i)].sums = sums + i * width;
+  Upcoming<T> next{a, b, first / each * dim, ((last - 1) / each + 1) * dim, low, std::min(high, low + kKeys)};
+  next.fetch(kKeys);
   for (int64_t block = low / kKeys; block * kKeys < high; ++block) {
     const int64_t begin = std::max(low, block * kKeys), end = std::min(high, (block + 1) * kKeys);
-    Upcoming<T> next{a, b, first / each * dim, ((last - 1) / each + 1) * dim, end, std::min(high, end + kKeys)};
+    next.row = end, next.end = std::min(high, end + kKeys);
     for (int64_t head = first; head < last; ++head)
       attend(a, b, head, t, begin, end, packed, heads[size_t(head - first)], next, rows);
   }
