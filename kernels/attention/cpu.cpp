@@ -42,6 +42,30 @@ void copy_rows(const Sequence<const T>& x, int64_t b, int64_t column, int64_t be
   }
 }
 
+// What the next head will read, asked for while one is in work, a few rows at a time: short pieces of rows that lie far apart
+// are nothing that the hardware would fetch by itself.
+template <class T>
+struct Upcoming {
+  struct Part {
+    const T* data;
+    int64_t stride, width;
+  };
+  Part parts[8] = {};
+  int count = 0;
+  int64_t row = 0, end = 0;
+
+  template <class S>
+  void add(const Sequence<S>& x, int64_t b, int64_t column, int64_t width) { parts[count++] = {x.row(b, 0) + column, x.stride, width}; }
+
+  HWY_INLINE void fetch(int64_t rows) {
+    for (const int64_t last = std::min(end, row + rows); row < last; ++row)
+      for (int i = 0; i < count; ++i) {
+        const T* x = parts[i].data + row * parts[i].stride;
+        for (int64_t d = 0; d < parts[i].width; d += 64 / int64_t(sizeof(T))) __builtin_prefetch(x + d, 0, 2);
+      }
+  }
+};
+
 template <class T>
 void clear(T* x, int64_t n) {
   for (int64_t i = 0; i < n; i += kLanes<T>) store(x + i, zero<T>(), n - i);
@@ -195,8 +219,26 @@ void soften(const Stripe<T>& at, int64_t lane, int64_t begin, int64_t end, T sca
   store(totals + lane, fma(load(totals + lane), factor, (part[0] + part[1]) + (part[2] + part[3])));
 }
 
+// What pair i, a head of keys of a sequence, will read, backward also where its gradients go. (Forward y's rows are better left
+// to the stores.)
 template <class T>
-void forward_stripe(const Attention<T>& a, const Stripe<T>& at, const T* keys, const T* values) {
+Upcoming<T> of_pair(const Attention<T>& a, int64_t i) {
+  Upcoming<T> next;
+  if (i >= a.q.batch * a.kv_heads) return next;
+  const int64_t b = i / a.kv_heads, head = i % a.kv_heads, dim = a.head_dim, width = a.heads / a.kv_heads * dim;
+  next.end = a.q.length;
+  next.add(a.k, b, head * dim, dim), next.add(a.v, b, head * dim, dim), next.add(a.q, b, head * width, width);
+  if (!a.dy) return next;
+  next.add(a.y, b, head * width, width), next.add(a.dy, b, head * width, width);
+  if (a.dq) next.add(a.dq, b, head * width, width);
+  if (a.dk) next.add(a.dk, b, head * dim, dim);
+  if (a.dv) next.add(a.dv, b, head * dim, dim);
+  return next;
+}
+
+template <class T>
+void forward_stripe(const Attention<T>& a, const Stripe<T>& at, const T* keys, const T* values, Upcoming<T>& next) {
+  constexpr int64_t kAtOnce = 12;  // rows
   const int64_t dim = a.head_dim;
   T* queries = scratch<T>(size_t(dim * kStripe), kQueries);
   T* scores = scratch<T>(size_t(kKeys * kStripe), kScores);
@@ -207,10 +249,13 @@ void forward_stripe(const Attention<T>& a, const Stripe<T>& at, const T* keys, c
   std::fill_n(greatest, kStripe, kLowest<T>);
   std::fill_n(totals, kStripe, T(0));
   for_blocks(at, [&](int64_t begin, int64_t end) {
+    next.fetch(kAtOnce);
     products_with(at, keys, begin, end, dim, queries, scores);
+    next.fetch(kAtOnce);
     for_vectors(at, begin, end, [&](int64_t lane, int64_t past, auto all) {
       soften<decltype(all)::value>(at, lane, begin, past, a.scale, dim, scores, sums, greatest, totals);
     });
+    next.fetch(kAtOnce);
     add_weighted(at, values, begin, end, dim, scores, sums);
   });
   for (int64_t d = 0; d < dim; ++d)
@@ -274,22 +319,6 @@ struct Running {
   T* sums = nullptr;  // [head_dim], of values times weights
 };
 
-// The next block of keys and values, asked for while one is in work, a few rows at a time: the hardware does not follow
-// pieces of rows that lie far apart.
-template <class T>
-struct Upcoming {
-  const Attention<T>& a;
-  int64_t b, from, to, row, end;  // columns, rows
-
-  HWY_INLINE void fetch(int64_t rows) {
-    for (const int64_t last = std::min(end, row + rows); row < last; ++row)
-      for (int64_t d = from; d < to; d += 64 / int64_t(sizeof(T))) {
-        __builtin_prefetch(a.k.row(b, row) + d, 0, 2);
-        __builtin_prefetch(a.v.row(b, row) + d, 0, 2);
-      }
-  }
-};
-
 // Keys [begin, end) of one head, in pieces, before each of which some rows of the next block are asked for.
 template <class T>
 void attend(const Attention<T>& a, int64_t b, int64_t head, int64_t t, int64_t begin, int64_t end, T* packed, Running<T>& at,
@@ -329,7 +358,9 @@ void forward_query(const Attention<T>& a, int64_t b, int64_t first, int64_t last
   std::vector<Running<T>> heads(size_t(last - first));
   std::fill_n(sums, (last - first) * width, T(0));
   for (int64_t i = 0; i < last - first; ++i) heads[size_t(i)].sums = sums + i * width;
-  Upcoming<T> next{a, b, first / each * dim, ((last - 1) / each + 1) * dim, low, std::min(high, low + kKeys)};
+  const int64_t column = first / each * dim, columns = ((last - 1) / each + 1) * dim - column;
+  Upcoming<T> next{.row = low, .end = std::min(high, low + kKeys)};
+  next.add(a.k, b, column, columns), next.add(a.v, b, column, columns);
   next.fetch(kKeys);
   for (int64_t block = low / kKeys; block * kKeys < high; ++block) {
     const int64_t begin = std::max(low, block * kKeys), end = std::min(high, (block + 1) * kKeys);
@@ -365,15 +396,16 @@ void forward(const Attention<T>& a) {
     copy_rows(a.k, b, column, 0, count, dim, to);
     copy_rows(a.v, b, column, 0, count, dim, to + size);
   };
-  const auto run = [&](int64_t b, int64_t head, int64_t first, const T* pair) {
-    for_stripes(a, b, head, first, [&](const Stripe<T>& at) { forward_stripe<T>(a, at, pair, pair + size); });
+  const auto run = [&](int64_t b, int64_t head, int64_t first, const T* pair, Upcoming<T>& next) {
+    for_stripes(a, b, head, first, [&](const Stripe<T>& at) { forward_stripe<T>(a, at, pair, pair + size, next); });
   };
   if (pairs >= kManyPairs * threads()) {  // then a task has all queries of its keys, while those are warm
     parallel_for(pairs, [&](int64_t i) {
       T* pair = scratch<T>(size_t(2 * size), kHeads);
       gather_pair(i, pair);
+      Upcoming<T> next = of_pair(a, i + 1);
       for (int64_t head = i % a.kv_heads * each; head < (i % a.kv_heads + 1) * each; ++head)
-        for (int64_t stripe = 0; stripe < stripes; ++stripe) run(i / a.kv_heads, head, stripe * kStripe, pair);
+        for (int64_t stripe = 0; stripe < stripes; ++stripe) run(i / a.kv_heads, head, stripe * kStripe, pair, next);
     });
     return;
   }
@@ -381,7 +413,8 @@ void forward(const Attention<T>& a) {
   parallel_for(pairs, [&](int64_t i) { gather_pair(i, heads + 2 * i * size); });
   parallel_for(a.q.batch * a.heads * stripes, [&](int64_t i) {
     const int64_t row = i / stripes, b = row / a.heads, head = row % a.heads;
-    run(b, head, i % stripes * kStripe, heads + 2 * (b * a.kv_heads + head / each) * size);
+    Upcoming<T> nothing;
+    run(b, head, i % stripes * kStripe, heads + 2 * (b * a.kv_heads + head / each) * size, nothing);
   });
 }
 
@@ -465,17 +498,24 @@ void add_rows(const T* rows, const Sequence<T>& sum, bool overwrite, int64_t b, 
 }
 
 template <class T>
-void backward_stripe(const Attention<T>& a, const Stripe<T>& at, const Head<T>& of) {
+void backward_stripe(const Attention<T>& a, const Stripe<T>& at, const Head<T>& of, Upcoming<T>& next) {
+  constexpr int64_t kAtOnce = 6;  // rows
   const int64_t dim = a.head_dim;
   const Adjoints<T> with(a, at);
   for_blocks(at, [&](int64_t begin, int64_t end) {
+    next.fetch(kAtOnce);
     products_with<T>(at, of.k, begin, end, dim, with.queries, with.weights);
+    next.fetch(kAtOnce);
     products_with<T>(at, of.v, begin, end, dim, with.adjoints, with.slopes);
+    next.fetch(kAtOnce);
     for_vectors(at, begin, end, [&](int64_t lane, int64_t past, auto all) {
       slopes_of<decltype(all)::value>(at, lane, begin, past, a.scale, with);
     });
+    next.fetch(kAtOnce);
     if (a.dv) add_outer<T>(at, with.weights, with.adjoint_rows, begin, end, dim, of.dv);
+    next.fetch(kAtOnce);
     if (a.dk) add_outer<T>(at, with.slopes, with.query_rows, begin, end, dim, of.dk);
+    next.fetch(kAtOnce);
     if (a.dq) add_weighted<T>(at, of.k, begin, end, dim, with.slopes, with.gradients);
   });
   if (!a.dq) return;
@@ -495,9 +535,10 @@ void backward(const Attention<T>& a) {
     copy_rows(a.k, b, group * dim, 0, count, dim, of.k);
     copy_rows(a.v, b, group * dim, 0, count, dim, of.v);
     clear(of.dk, 2 * size);
+    Upcoming<T> next = of_pair(a, i + 1);
     for (int64_t head = group * each; head < (group + 1) * each; ++head)
       for (int64_t stripe = 0; stripe < stripes; ++stripe)
-        for_stripes(a, b, head, stripe * kStripe, [&](const Stripe<T>& at) { backward_stripe(a, at, of); });
+        for_stripes(a, b, head, stripe * kStripe, [&](const Stripe<T>& at) { backward_stripe(a, at, of, next); });
     const int64_t written = a.overwrite ? a.k.length : count;  // beyond `count` zeros
     if (a.dk) add_rows(of.dk, a.dk, a.overwrite, b, group * dim, 0, written, dim);
     if (a.dv) add_rows(of.dv, a.dv, a.overwrite, b, group * dim, 0, written, dim);
