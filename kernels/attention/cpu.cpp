@@ -11,6 +11,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "kernels/fetch.h"
 #include "kernels/parallel.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -42,8 +43,8 @@ void copy_rows(const Sequence<const T>& x, int64_t b, int64_t column, int64_t be
   }
 }
 
-// What the next head will read, asked for while one is in work, a few rows at a time: short pieces of rows that lie far apart
-// are nothing that the hardware would fetch by itself.
+// What comes next, the next head or a query's next block of keys, asked for while one is in work, a few rows at a time: short
+// pieces of rows that lie far apart are nothing that the hardware would fetch by itself.
 template <class T>
 struct Upcoming {
   struct Part {
@@ -59,10 +60,7 @@ struct Upcoming {
 
   HWY_INLINE void fetch(int64_t rows) {
     for (const int64_t last = std::min(end, row + rows); row < last; ++row)
-      for (int i = 0; i < count; ++i) {
-        const T* x = parts[i].data + row * parts[i].stride;
-        for (int64_t d = 0; d < parts[i].width; d += 64 / int64_t(sizeof(T))) __builtin_prefetch(x + d, 0, 2);
-      }
+      for (int i = 0; i < count; ++i) kernels::fetch(parts[i].data + row * parts[i].stride, parts[i].width);
   }
 };
 
@@ -222,7 +220,7 @@ void soften(const Stripe<T>& at, int64_t lane, int64_t begin, int64_t end, T sca
 // What pair i, a head of keys of a sequence, will read, backward also where its gradients go. (Forward y's rows are better left
 // to the stores.)
 template <class T>
-Upcoming<T> of_pair(const Attention<T>& a, int64_t i) {
+Upcoming<T> rows_of_pair(const Attention<T>& a, int64_t i) {
   Upcoming<T> next;
   if (i >= a.q.batch * a.kv_heads) return next;
   const int64_t b = i / a.kv_heads, head = i % a.kv_heads, dim = a.head_dim, width = a.heads / a.kv_heads * dim;
@@ -347,7 +345,7 @@ void attend(const Attention<T>& a, int64_t b, int64_t head, int64_t t, int64_t b
   }
 }
 
-// Heads [first, last) of one query, together block by block: a row of keys is read from end to end, as the hardware fetches it.
+// Heads [first, last) of one query, together block by block: a row of keys is read from end to end.
 template <class T>
 void forward_query(const Attention<T>& a, int64_t b, int64_t first, int64_t last, int64_t t) {
   const int64_t dim = a.head_dim, width = dim + kLanes<T>, low = first_key(a, b, t), high = past_key(a, b, t);
@@ -364,7 +362,7 @@ void forward_query(const Attention<T>& a, int64_t b, int64_t first, int64_t last
   next.fetch(kKeys);
   for (int64_t block = low / kKeys; block * kKeys < high; ++block) {
     const int64_t begin = std::max(low, block * kKeys), end = std::min(high, (block + 1) * kKeys);
-    next.row = end, next.end = std::min(high, end + kKeys);
+    next.end = std::min(high, end + kKeys);
     for (int64_t head = first; head < last; ++head)
       attend(a, b, head, t, begin, end, packed, heads[size_t(head - first)], next, rows);
   }
@@ -403,7 +401,7 @@ void forward(const Attention<T>& a) {
     parallel_for(pairs, [&](int64_t i) {
       T* pair = scratch<T>(size_t(2 * size), kHeads);
       gather_pair(i, pair);
-      Upcoming<T> next = of_pair(a, i + 1);
+      Upcoming<T> next = rows_of_pair(a, i + 1);
       for (int64_t head = i % a.kv_heads * each; head < (i % a.kv_heads + 1) * each; ++head)
         for (int64_t stripe = 0; stripe < stripes; ++stripe) run(i / a.kv_heads, head, stripe * kStripe, pair, next);
     });
@@ -535,7 +533,7 @@ void backward(const Attention<T>& a) {
     copy_rows(a.k, b, group * dim, 0, count, dim, of.k);
     copy_rows(a.v, b, group * dim, 0, count, dim, of.v);
     clear(of.dk, 2 * size);
-    Upcoming<T> next = of_pair(a, i + 1);
+    Upcoming<T> next = rows_of_pair(a, i + 1);
     for (int64_t head = group * each; head < (group + 1) * each; ++head)
       for (int64_t stripe = 0; stripe < stripes; ++stripe)
         for_stripes(a, b, head, stripe * kStripe, [&](const Stripe<T>& at) { backward_stripe(a, at, of, next); });

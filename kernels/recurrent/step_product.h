@@ -183,12 +183,6 @@ HWY_INLINE void each_vector(int64_t n, F body) {
   if (j < n) body(j, n - j);
 }
 
-// n elements on their way to the second-level cache
-template <class T>
-HWY_INLINE void fetch(const T* p, int64_t n) {
-  for (int64_t i = 0; i < n; i += 64 / int64_t(sizeof(T))) __builtin_prefetch(p + i, 0, 2);
-}
-
 template <class T>
 void add_to(T* sum, const T* x, int64_t n) {
   each_vector<T>(n, [&](int64_t j, int64_t left) HWY_ATTR {

@@ -1,6 +1,8 @@
 // A task runs the whole time loop for a block of batch rows; nothing is shared between tasks but the packed weights.
 #include "kernels/rnn/rnn.h"
 
+#include "kernels/fetch.h"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/rnn/cpu.cpp"
 #include "hwy/foreach_target.h"

@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "kernels/fetch.h"
 #include "kernels/parallel.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -432,11 +433,11 @@ void adjoint_steps(const View<T>& v, int64_t block, int64_t slot, int64_t begin,
 
 // The boundary that is needed next, on its way to the second-level cache.
 template <class T>
-void fetch_boundary(const View<T>& v, int64_t chunk, int64_t block, int64_t begin, int64_t end) {
+HWY_INLINE void fetch_boundary(const View<T>& v, int64_t chunk, int64_t block, int64_t begin, int64_t end) {
   const bool more = block + 1 < end;
   if (!more && chunk == 0) return;
   const T* next = more ? v.boundary(chunk, block + 1) : v.boundary(chunk - 1, begin);
-  for (int64_t i = 0; i < v.s.state * kLanes<T>; i += 64 / int64_t(sizeof(T))) __builtin_prefetch(next + i, 0, 2);
+  kernels::fetch(next, v.s.state * kLanes<T>);
 }
 
 template <Kind kKind, class T, int N>
