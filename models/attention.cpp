@@ -5,6 +5,7 @@
 
 #include "framework/core/error.h"
 #include "framework/ops/attention.h"
+#include "framework/ops/bfloat16.h"
 #include "framework/ops/linear.h"
 #include "framework/ops/rms_norm.h"
 #include "framework/ops/row_buffer.h"
@@ -136,6 +137,12 @@ Var Attention::forward(Pass& pass, const Var& x, MixerState& state, const Stretc
   const auto qkv = ops::split(projected, {q_width, kv_width, kv_width});
   const Var q = scaled(turned(normalised(pass, qkv[0], heads_, q_norm_), heads_, at.positions), q_factor_);
   Var k = turned(normalised(pass, qkv[1], kv_heads_, k_norm_), kv_heads_, at.positions), v = qkv[2];
+
+  // Before they are used at all: so however a text is cut, each of its tokens meets the same numbers.
+  if (pass.bf16_cache) k = ops::to_bfloat16(k), v = ops::to_bfloat16(v);
+  if (!state.empty() && state[0].dtype() != k.dtype())
+    throw Error(std::string("[attention] the state's keys are ") + name(state[0].dtype()) + ", this pass makes " + name(k.dtype()) +
+                "; expected all passes over a text to agree on Pass::bf16_cache");
 
   Tensor past;
   Tensor total = Tensor::full({batch}, double(length), DType::i32);

@@ -29,12 +29,13 @@ class Attention : public Mixer {
   Attention(const ModelConfig& config, const AttentionOptions& options, const ParameterScope& scope);
 
   Var forward(Pass& pass, const Var& x, MixerState& state, const Stretch& at) const override;
-  // k, v (B, C, G dh): keys, turned already, and values of the tokens that may still be seen; count int32 (B): the
-  // rows of them that are in use.
+  // k, v (B, C, G dh): keys, turned already, and values of the tokens that may still be seen, bfloat16 where the pass says so;
+  // count int32 (B): the rows of them that are in use.
   std::vector<std::string> state_names() const override { return {"k", "v", "count"}; }
   std::vector<std::string> recurrent_names() const override { return {}; }
   bool has_mup() const override { return true; }
   bool bounded_state() const override { return window_ > 0; }
+  bool has_cache() const override { return true; }
 
  private:
   Var normalised(Pass& pass, const Var& x, int64_t heads, Parameter* weight) const;

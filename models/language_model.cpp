@@ -332,4 +332,8 @@ bool LanguageModel::bounded_state() const {
   return true;
 }
 
+bool LanguageModel::has_cache() const {
+  return std::any_of(blocks_.begin(), blocks_.end(), [](const Block& block) { return block.mixer->has_cache(); });
+}
+
 }  // namespace adder

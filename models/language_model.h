@@ -40,6 +40,7 @@ class LanguageModel : public Model {
   std::vector<std::vector<std::string>> recurrent_names() const override;
   bool has_tangents() const override;
   bool bounded_state() const override;
+  bool has_cache() const override;
 
  private:
   struct Norm {

@@ -52,6 +52,9 @@ class Mixer {
 
   // False where the state grows with the text, as a cache of everything seen does.
   virtual bool bounded_state() const { return true; }
+
+  // Whether its state is a cache of keys and values, which Pass::bf16_cache halves.
+  virtual bool has_cache() const { return false; }
 };
 
 }  // namespace adder

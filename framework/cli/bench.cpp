@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "framework/cli/cache_option.h"
 #include "framework/cli/command.h"
 #include "framework/cli/compute_options.h"
 #include "framework/cli/output.h"
@@ -11,6 +12,7 @@
 #include "framework/core/error.h"
 #include "framework/measure/kernel_bench.h"
 #include "framework/measure/model_bench.h"
+#include "kernels/rehearsal.h"
 
 namespace adder {
 namespace {
@@ -21,6 +23,7 @@ constexpr int64_t kVocabulary = 65;  // of the architectures' own shapes
 struct BenchOptions {
   std::vector<std::string> filters;  // a *.json among them is a config
   PlannedOptions planned;
+  std::string cache;
   double seconds = 0.2;
   bool json = false;
   ComputeOptions compute;
@@ -121,8 +124,8 @@ Work chosen(BenchOptions& options, const ModelFactory& factory) {
     options.planned.config = *config;
     return {{}, {{*config, load_planned(options.planned, factory)}}};
   }
-  if (!options.planned.settings.empty() || options.planned.vocabulary)
-    throw UsageError("--set and --vocabulary change a config; give one: adder bench CONFIG.json --set …");
+  if (!options.planned.settings.empty() || options.planned.vocabulary || !options.cache.empty())
+    throw UsageError("--set, --vocabulary and --cache say how a config's model is run; give one: adder bench CONFIG.json --set …");
   Work work{kernel_benches(options.filters), {}};
   for (const Architecture& a : factory.architectures()) {
     if (a.counts) continue;  // it takes no steps
@@ -138,6 +141,14 @@ Work chosen(BenchOptions& options, const ModelFactory& factory) {
     throw UsageError("no benchmark's name contains \"" + options.filters[0] + "\"; there are" + list);
   }
   return work;
+}
+
+// Whether the config's model is to decode with a cache of bfloat16.
+bool bf16_cache(const BenchOptions& options, const Subject& subject, const ModelFactory& factory) {
+  if (options.cache.empty()) return false;
+  const kernels::Rehearsal no_weights;
+  const auto& [config, vocabulary] = subject.planned;
+  return bf16_cache(options.cache, *factory.make(config.model, vocabulary, uint64_t(config.seed), config.dtype()), subject.name);
 }
 
 int bench_command(BenchOptions options, const ModelFactory& factory) {
@@ -161,7 +172,7 @@ int bench_command(BenchOptions options, const ModelFactory& factory) {
   }
   for (const Subject& subject : work.models) {
     const auto& [config, vocabulary] = subject.planned;
-    const ModelSpeed speed = measure_model(config, factory, vocabulary, peak, options.seconds);
+    const ModelSpeed speed = measure_model(config, factory, vocabulary, peak, options.seconds, bf16_cache(options, subject, factory));
     show(model_line(subject, speed, work.width()));
     models.push(model_json(subject, speed));
   }
@@ -182,6 +193,7 @@ Action declare_bench(CLI::App& app) {
                  "words that a benchmark's name contains, such as matmul or model/mamba; or a config, CONFIG.json")
       ->type_name("WORD|FILE");
   declare_planned(app, options->planned);
+  declare_cache(app, options->cache);
   app.add_option("--seconds", options->seconds, "for each of them")->type_name("S")->capture_default_str();
   app.add_flag("--json", options->json, "the result as one JSON document");
   declare_compute(app, options->compute);

@@ -1,6 +1,7 @@
 // adder eval: the loss of a trained model on a text, as a full pass; or how well it solves its task.
 #include <CLI/CLI.hpp>
 
+#include "framework/cli/cache_option.h"
 #include "framework/cli/command.h"
 #include "framework/cli/compute_options.h"
 #include "framework/cli/eval_task.h"
@@ -20,7 +21,7 @@ struct EvalOptions {
   std::vector<std::string> data;
   std::string split = "validation";
   int64_t window = 0, stride = 0;
-  std::string state;
+  std::string state, cache;
   EvalTaskOptions task;
   bool json = false, by_position = false;
   ComputeOptions compute;
@@ -104,12 +105,12 @@ void check_split(const std::string& split) {
 
 // Options of text say nothing to a task, nor the other way round.
 void check_kind(const EvalOptions& o, const LoadedModel& loaded) {
-  const bool text = !o.data.empty() || o.split != "validation" || o.window || o.stride || !o.state.empty() || o.by_position;
+  const bool text = !o.data.empty() || o.split != "validation" || o.window || o.stride || !o.state.empty() || !o.cache.empty() || o.by_position;
   if (o.task.examples < 0)
     throw UsageError("--examples is " + std::to_string(o.task.examples) + ", expected at least 1, or 0: the config's");
   if (loaded.config.data.task.given() && text)
     throw UsageError(loaded.path + ": was trained on the task " + loaded.config.data.task.name +
-                     ", which has no text; --data, --split, --window, --stride, --state and --by-position are for text, "
+                     ", which has no text; --data, --split, --window, --stride, --state, --cache and --by-position are for text, "
                      "--length and --examples for tasks");
   if (!loaded.config.data.task.given() && (!o.task.lengths.empty() || o.task.examples))
     throw UsageError(loaded.path + ": was trained on no task (data.task); --length and --examples are for tasks");
@@ -200,6 +201,7 @@ int eval_command(const EvalOptions& options, const ModelFactory& factory) {
     return kOk;
   }
   EvaluationOptions windows = window_options(options, loaded.config);
+  windows.bf16_cache = bf16_cache(options.cache, *loaded.model, loaded.path);
   std::vector<double> losses;
   windows.token_losses = &losses;
   const EvalText text = text_of(options, loaded);
@@ -229,6 +231,7 @@ Action declare_eval(CLI::App& app) {
       ->type_name("N");
   app.add_option("--state", options->state, "reset before each window, or carry; default: the config's")
       ->type_name("NAME");
+  declare_cache(app, options->cache);
   app.add_option("--length", options->task.lengths,
                  "of a task's examples; may be given again; default: all that the config names")
       ->type_name("N")

@@ -11,6 +11,7 @@
 #include <iterator>
 #include <sstream>
 
+#include "framework/cli/cache_option.h"
 #include "framework/cli/command.h"
 #include "framework/cli/compute_options.h"
 #include "framework/cli/interruption.h"
@@ -29,7 +30,7 @@ struct GenerateOptions {
   std::string prompt_file;
   int64_t tokens = 200, samples = 1, seed = int64_t(SamplingOptions().seed);
   SamplingOptions sampling;
-  std::string precision;
+  std::string precision, cache;
   bool json = false;
   ComputeOptions compute;
 };
@@ -176,6 +177,7 @@ void tell_speed(int64_t tokens, std::chrono::steady_clock::time_point start, con
 
 // One continuation of one prompt: shown as it is decoded.
 int stream_one(const GenerateOptions& options, const LoadedModel& loaded, const Prompt& prompt) {
+  const bool half_cache = bf16_cache(options.cache, *loaded.model, loaded.path);
   const std::vector<int32_t> ids = encode(prompt, loaded);
   const Interruption interruption;
   TextStream out(*loaded.tokenizer, !options.json);
@@ -184,7 +186,7 @@ int stream_one(const GenerateOptions& options, const LoadedModel& loaded, const 
   generate(*loaded.model, ids, options.tokens, options.sampling, [&](int32_t token) {
     out.add(token);
     return !interruption.requested();
-  });
+  }, half_cache);
   out.finish();
   if (options.json) print_json(to_json(loaded, options.sampling, prompt.text, out));
   tell_speed(int64_t(out.tokens().size()), start, loaded);
@@ -228,6 +230,7 @@ void show_row(const GenerateOptions& options, const LoadedModel& loaded, const R
 // Several continuations: in batches that bound the memory, each block shown when its batch is done.
 int show_many(const GenerateOptions& options, const LoadedModel& loaded, const std::vector<Prompt>& prompts) {
   constexpr size_t kRowsAtOnce = 64;
+  const bool half_cache = bf16_cache(options.cache, *loaded.model, loaded.path);
   const std::vector<Row> rows = rows_of(options, loaded, prompts);
   const Interruption interruption;
   const auto start = std::chrono::steady_clock::now();
@@ -245,7 +248,7 @@ int show_many(const GenerateOptions& options, const LoadedModel& loaded, const s
       texts[size_t(row)].add(token);
       ++tokens;
       return !interruption.requested();
-    });
+    }, half_cache);
     for (size_t r = 0; r < count; ++r)
       show_row(options, loaded, rows[first + r], texts[r], first + r + 1, rows.size());
     flush_output();
@@ -306,6 +309,7 @@ Action declare_generate(CLI::App& app) {
   app.add_option("--precision", options->precision,
                  "float32, float64 or bf16 (half the bytes of weights to read a token); default: that of the run")
       ->type_name("TYPE");
+  declare_cache(app, options->cache);
   app.add_flag("--json", options->json,
                "prompt, text and token ids as one JSON document at the end; of several, one a line");
   declare_compute(app, options->compute);

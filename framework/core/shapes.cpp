@@ -47,7 +47,8 @@ void Shapes::one_dtype(std::initializer_list<const Var*> inputs) const {
     if (!v->defined()) continue;
     const Tensor& x = v->value();
     if (!first) first = &x;
-    if (x.dtype() == DType::i32) fail("an input has dtype int32, expected float32 or float64");
+    if (x.dtype() != DType::f32 && x.dtype() != DType::f64)
+      fail(std::string("an input has dtype ") + name(x.dtype()) + ", expected float32 or float64");
     if (x.dtype() != first->dtype())
       fail(std::string("inputs of dtype ") + name(first->dtype()) + " and " + name(x.dtype()) + " in one op");
     if (x.device() != first->device())

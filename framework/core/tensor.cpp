@@ -12,10 +12,18 @@
 
 namespace adder {
 
+using kernels::BFloat16;
+
 const char* name(DType dtype) {
-  return dtype == DType::f32 ? "float32" : dtype == DType::f64 ? "float64" : "int32";
+  switch (dtype) {
+    case DType::f32: return "float32";
+    case DType::f64: return "float64";
+    case DType::i32: return "int32";
+    case DType::bf16: return "bfloat16";
+  }
+  return "?";
 }
-size_t bytes_of(DType dtype) { return dtype == DType::f64 ? 8 : 4; }
+size_t bytes_of(DType dtype) { return dtype == DType::f64 ? 8 : dtype == DType::bf16 ? 2 : 4; }
 
 void refuse_dtype(DType dtype) { throw Error(std::string("expected float32 or float64, found ") + name(dtype)); }
 
@@ -158,7 +166,14 @@ bool imagined(DType dtype) { return dtype != DType::i32 && kernels::rehearsing()
 template <class F>
 decltype(auto) by_any_dtype(DType dtype, F&& f) {
   if (dtype == DType::i32) return f(int32_t{});
+  if (dtype == DType::bf16) return f(BFloat16{});
   return by_dtype(dtype, std::forward<F>(f));
+}
+
+template <class To, class From>
+To converted(From x) {
+  if constexpr (std::is_same_v<To, BFloat16>) return BFloat16(float(x));
+  else return To(x);
 }
 
 }  // namespace
@@ -208,6 +223,7 @@ T* Tensor::data() const {
 template float* Tensor::data() const;
 template double* Tensor::data() const;
 template int32_t* Tensor::data() const;
+template BFloat16* Tensor::data() const;
 
 void* Tensor::raw() const {
   if (!storage_) throw Error("[tensor] data of an undefined tensor");
@@ -307,7 +323,7 @@ void Tensor::copy_from(const Tensor& other) const {
         const From* x = other.data<From>() + j;
         if constexpr (std::is_same_v<To, From>) std::memcpy(y, x, size_t(n) * sizeof(To));
         else
-          for (int64_t k = 0; k < n; ++k) y[k] = To(x[k]);
+          for (int64_t k = 0; k < n; ++k) y[k] = converted<To>(x[k]);
       });
     });
   });
@@ -318,7 +334,7 @@ void Tensor::fill(double value) const {
   const int64_t n = columns();
   by_any_dtype(dtype_, [&](auto zero) {
     using T = decltype(zero);
-    for_each_row(*this, *this, [&](int64_t i, int64_t) { std::fill_n(data<T>() + i, n, T(value)); });
+    for_each_row(*this, *this, [&](int64_t i, int64_t) { std::fill_n(data<T>() + i, n, converted<T>(value)); });
   });
 }
 

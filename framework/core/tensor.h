@@ -8,19 +8,21 @@
 #include <vector>
 
 #include "framework/core/shape.h"
+#include "kernels/bfloat16.h"
 #include "kernels/device.h"
 
 namespace adder {
 
 using kernels::Device;
 
-enum class DType { f32, f64, i32 };
-const char* name(DType dtype);      // "float32", "float64", "int32"
+enum class DType { f32, f64, i32, bf16 };  // bf16 is storage: what an op keeps for later in half of the bytes
+const char* name(DType dtype);      // "float32", "float64", "int32", "bfloat16"
 size_t bytes_of(DType dtype);
 template <class T> constexpr DType dtype_of();
 template <> constexpr DType dtype_of<float>() { return DType::f32; }
 template <> constexpr DType dtype_of<double>() { return DType::f64; }
 template <> constexpr DType dtype_of<int32_t>() { return DType::i32; }
+template <> constexpr DType dtype_of<kernels::BFloat16>() { return DType::bf16; }
 
 struct Storage;
 
@@ -58,7 +60,7 @@ class Tensor {
   Tensor clone() const;                             // a contiguous copy
   Tensor with_even_rows() const { return rows_collapse() ? *this : clone(); }
   Tensor to(DType dtype) const;                     // itself where it already is
-  void copy_from(const Tensor& other) const;        // same shape, any dtype
+  void copy_from(const Tensor& other) const;        // same shape, any dtype; to bfloat16 by way of float32
   void fill(double value) const;
   void zero() const;
   void add(const Tensor& other) const;              // this += other, same shape and dtype

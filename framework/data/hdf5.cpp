@@ -183,6 +183,7 @@ void Hdf5File::write(const std::string& path, const Tensor& values) {
     case DType::f32: return put(path, H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, even.shape(), even.raw());
     case DType::f64: return put(path, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, even.shape(), even.raw());
     case DType::i32: return put(path, H5T_STD_I32LE, H5T_NATIVE_INT32, even.shape(), even.raw());
+    case DType::bf16: return write(path, even.to(DType::f32));
   }
 }
 

@@ -11,8 +11,8 @@ namespace adder {
 namespace {
 
 // The loss of each label, float64 (rows, length); nothing is recorded.
-Tensor losses_of(Model& model, const Batch& batch, State& state) {
-  Pass pass;
+Tensor losses_of(Model& model, const Batch& batch, State& state, bool bf16_cache = false) {
+  Pass pass{.bf16_cache = bf16_cache};
   const Var logits = model.forward(pass, {batch.ids, batch.resets}, state);
   return ops::token_losses(logits.value(), batch.labels);
 }
@@ -70,7 +70,7 @@ Evaluation evaluate(Model& model, const TokenSpan& tokens, const EvaluationOptio
     }
     const Batch batch = windows.at(i);
     if (!options.carry) state = State();
-    add_batch(losses_of(model, batch, state), batch.labels, tokenizer, options.token_losses, result);
+    add_batch(losses_of(model, batch, state, options.bf16_cache), batch.labels, tokenizer, options.token_losses, result);
   }
   for (size_t t = 0; t < longest; ++t) result.by_position[t] /= double(result.position_counts[t]);
   return result;

@@ -15,6 +15,7 @@ struct EvaluationOptions {
   int64_t stride = 256;     // tokens from window to window; each later window scores its last `stride`
   int64_t batch_size = 16;  // windows at a time: changes speed, not a bit of the result
   bool carry = false;       // one window after another, the state going on; needs stride == window
+  bool bf16_cache = false;  // Pass::bf16_cache
   std::function<bool()> stop = nullptr;  // asked before each batch; true: give up
   std::vector<double>* token_losses = nullptr;  // gets the loss of each scored token, in the order of the text
 };

@@ -106,8 +106,8 @@ void check(const std::vector<int32_t>& prompt, int64_t count, int64_t vocabulary
 }
 
 // The logits (rows, 1, V) after the last of `ids` (rows, length).
-Tensor logits_after(Model& model, const Tensor& ids, State& state) {
-  Pass pass;
+Tensor logits_after(Model& model, const Tensor& ids, State& state, bool bf16_cache) {
+  Pass pass{.bf16_cache = bf16_cache};
   const Var logits = model.forward(pass, {ids, {}}, state);
   state = state.detach();
   return logits.value().narrow(1, ids.dim(1) - 1, 1);
@@ -118,12 +118,12 @@ struct Prefilled {
   Tensor logits;  // (1, 1, V), after the prompt
 };
 
-Prefilled prefill(Model& model, std::span<const int32_t> rest) {
+Prefilled prefill(Model& model, std::span<const int32_t> rest, bool bf16_cache) {
   Prefilled result;
   while (!rest.empty()) {
     const size_t piece = std::min(rest.size(), size_t(kPromptPiece));
     const Tensor ids = Tensor::from(Shape{1, int64_t(piece)}, rest.first(piece));
-    result.logits = logits_after(model, ids, result.state);
+    result.logits = logits_after(model, ids, result.state, bf16_cache);
     rest = rest.subspan(piece);
   }
   return result;
@@ -141,16 +141,16 @@ int32_t sample(const Tensor& logits, const SamplingOptions& options, uint64_t in
 }
 
 void generate(Model& model, const std::vector<int32_t>& prompt, int64_t count, const SamplingOptions& options,
-              const std::function<bool(int32_t)>& emit) {
+              const std::function<bool(int32_t)>& emit, bool bf16_cache) {
   check(prompt, count, model.vocabulary());
   check(options);
   if (count == 0) return;
   const PackedWeights packed(model.parameters());
-  auto [state, logits] = prefill(model, prompt);
+  auto [state, logits] = prefill(model, prompt, bf16_cache);
   for (int64_t i = 0; i < count; ++i) {
     const int32_t token = sample(logits, options, uint64_t(i));
     if (!emit(token) || i + 1 == count) return;
-    logits = logits_after(model, Tensor::from(Shape{1, 1}, std::span<const int32_t>(&token, 1)), state);
+    logits = logits_after(model, Tensor::from(Shape{1, 1}, std::span<const int32_t>(&token, 1)), state, bf16_cache);
   }
 }
 
@@ -158,13 +158,13 @@ namespace {
 
 // The state of every prompt; equal prompts share one.
 std::vector<State> prefill_all(Model& model, const std::vector<std::vector<int32_t>>& prompts,
-                               std::vector<Tensor>& logits) {
+                               std::vector<Tensor>& logits, bool bf16_cache) {
   std::vector<State> states;
   std::map<std::vector<int32_t>, size_t> seen;
   for (size_t r = 0; r < prompts.size(); ++r) {
     const auto [earlier, fresh] = seen.emplace(prompts[r], r);
     Prefilled read =
-        fresh ? prefill(model, prompts[r]) : Prefilled{states[earlier->second], logits[earlier->second]};
+        fresh ? prefill(model, prompts[r], bf16_cache) : Prefilled{states[earlier->second], logits[earlier->second]};
     states.push_back(std::move(read.state));
     logits.push_back(std::move(read.logits));
   }
@@ -175,7 +175,7 @@ std::vector<State> prefill_all(Model& model, const std::vector<std::vector<int32
 
 void generate_batch(Model& model, const std::vector<std::vector<int32_t>>& prompts, int64_t count,
                     const std::vector<SamplingOptions>& options,
-                    const std::function<bool(int64_t row, int32_t token)>& emit) {
+                    const std::function<bool(int64_t row, int32_t token)>& emit, bool bf16_cache) {
   if (prompts.empty()) throw UsageError("[generate] there are no prompts, expected at least one");
   if (options.size() != prompts.size())
     throw Error("[generate] " + std::to_string(options.size()) +
@@ -185,7 +185,7 @@ void generate_batch(Model& model, const std::vector<std::vector<int32_t>>& promp
   if (count == 0) return;
   const PackedWeights packed(model.parameters());
   std::vector<Tensor> logits;  // of each row that still goes on
-  State state = State::stack(prefill_all(model, prompts, logits));
+  State state = State::stack(prefill_all(model, prompts, logits, bf16_cache));
   std::vector<int64_t> rows(prompts.size());  // which those are
   std::iota(rows.begin(), rows.end(), 0);
   for (int64_t i = 0; i < count; ++i) {
@@ -199,7 +199,7 @@ void generate_batch(Model& model, const std::vector<std::vector<int32_t>>& promp
     if (kept.empty() || i + 1 == count) return;
     if (kept.size() < rows.size()) state = state.rows(kept);
     rows = still;
-    const Tensor all = logits_after(model, Tensor::from({int64_t(rows.size()), 1}, tokens), state);
+    const Tensor all = logits_after(model, Tensor::from({int64_t(rows.size()), 1}, tokens), state, bf16_cache);
     logits.clear();
     for (int64_t k = 0; k < all.dim(0); ++k) logits.push_back(all.narrow(0, k, 1));
   }
@@ -207,8 +207,8 @@ void generate_batch(Model& model, const std::vector<std::vector<int32_t>>& promp
 
 void generate_batch(Model& model, const std::vector<std::vector<int32_t>>& prompts, int64_t count,
                     const SamplingOptions& options,
-                    const std::function<bool(int64_t row, int32_t token)>& emit) {
-  generate_batch(model, prompts, count, std::vector<SamplingOptions>(prompts.size(), options), emit);
+                    const std::function<bool(int64_t row, int32_t token)>& emit, bool bf16_cache) {
+  generate_batch(model, prompts, count, std::vector<SamplingOptions>(prompts.size(), options), emit, bf16_cache);
 }
 
 }  // namespace adder

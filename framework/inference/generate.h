@@ -20,9 +20,9 @@ struct SamplingOptions {
 int32_t sample(const Tensor& logits, const SamplingOptions& options, uint64_t index);
 
 // Continues `prompt` (at least one token) by `count` tokens; token i of them is drawn with index i. `emit`
-// gets each as it is drawn; false stops. An id outside the vocabulary is an Error.
+// gets each as it is drawn; false stops. An id outside the vocabulary is an Error. bf16_cache: Pass::bf16_cache of all passes.
 void generate(Model& model, const std::vector<int32_t>& prompt, int64_t count, const SamplingOptions& options,
-              const std::function<bool(int32_t)>& emit);
+              const std::function<bool(int32_t)>& emit, bool bf16_cache = false);
 
 // Continues several prompts of any lengths as one batch. Each prompt is read by itself; then all take their
 // steps together. Row r draws its token i with (options[r].seed, i): it gets, to the bit, what generate()
@@ -30,10 +30,10 @@ void generate(Model& model, const std::vector<int32_t>& prompt, int64_t count, c
 // the others go on. A prompt that stands there again is read once.
 void generate_batch(Model& model, const std::vector<std::vector<int32_t>>& prompts, int64_t count,
                     const std::vector<SamplingOptions>& options,
-                    const std::function<bool(int64_t row, int32_t token)>& emit);
+                    const std::function<bool(int64_t row, int32_t token)>& emit, bool bf16_cache = false);
 // The same options, the seed too, for every row.
 void generate_batch(Model& model, const std::vector<std::vector<int32_t>>& prompts, int64_t count,
                     const SamplingOptions& options,
-                    const std::function<bool(int64_t row, int32_t token)>& emit);
+                    const std::function<bool(int64_t row, int32_t token)>& emit, bool bf16_cache = false);
 
 }  // namespace adder

@@ -200,7 +200,7 @@ struct Stored {
   size_t width() const { return bf16 ? 2 : bytes_of(value.dtype()); }
   size_t bytes() const { return size_t(value.size()) * width(); }
   const char* dtype() const {
-    if (bf16) return "BF16";
+    if (bf16 || value.dtype() == DType::bf16) return "BF16";
     return value.dtype() == DType::f32 ? "F32" : value.dtype() == DType::f64 ? "F64" : "I32";
   }
   void write(DurableFile& file, uint64_t at) const {

@@ -18,7 +18,7 @@ constexpr int64_t kDecoded = 16;  // tokens after a context, one of them not tim
 
 }  // namespace
 
-double decode_seconds(Model& model, int64_t length, double seconds, int64_t batch) {
+double decode_seconds(Model& model, int64_t length, double seconds, int64_t batch, bool bf16_cache) {
   using Clock = std::chrono::steady_clock;
   const kernels::FlushSubnormals flush;
   const auto tokens = [&](int64_t rows, int64_t count) {
@@ -26,7 +26,7 @@ double decode_seconds(Model& model, int64_t length, double seconds, int64_t batc
     return Tokens{drawn.ids, {}, drawn.features};
   };
   const PackedWeights packed(model.parameters());
-  Pass pass;
+  Pass pass{.bf16_cache = bf16_cache};
   State read;
   const int64_t decoded = std::min(kDecoded, std::max<int64_t>(1, length / 2));
   if (length > decoded) model.forward(pass, tokens(1, length - decoded), read);
@@ -46,7 +46,7 @@ double decode_seconds(Model& model, int64_t length, double seconds, int64_t batc
 }
 
 ModelSpeed measure_model(const Config& config, const ModelFactory& factory, int64_t vocabulary, const MachinePeak& peak,
-                         double seconds) {
+                         double seconds, bool bf16_cache) {
   const TrainingConfig& t = config.training;
   const RandomTokens batches(vocabulary, t.batch_size, t.context_length, config.model.features);
   auto model = factory.make(config.model, vocabulary, uint64_t(config.seed), config.dtype());
@@ -69,7 +69,7 @@ ModelSpeed measure_model(const Config& config, const ModelFactory& factory, int6
     }
   speed.step.flops /= steps, speed.step.exps /= steps, speed.step.bf16_flops /= steps, speed.step.bytes /= steps;
   speed.step.seconds = paced.seconds;
-  speed.decode_seconds = decode_seconds(trainer.model(), config.training.context_length, seconds);
+  speed.decode_seconds = decode_seconds(trainer.model(), config.training.context_length, seconds, 1, bf16_cache);
   return speed;
 }
 

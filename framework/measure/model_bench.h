@@ -16,10 +16,10 @@ struct ModelSpeed {
 
 // Steps and tokens for about `seconds` each, three at least; the first of each only warms up.
 ModelSpeed measure_model(const Config& config, const ModelFactory& factory, int64_t vocabulary, const MachinePeak& peak,
-                         double seconds);
+                         double seconds, bool bf16_cache = false);
 
 // The seconds of one token in each of `batch` equal rows, the median over tokens that follow a context of `length` at most;
-// it is read as one stretch, once for all rows.
-double decode_seconds(Model& model, int64_t length, double seconds, int64_t batch = 1);
+// it is read as one stretch, once for all rows. bf16_cache: Pass::bf16_cache.
+double decode_seconds(Model& model, int64_t length, double seconds, int64_t batch = 1, bool bf16_cache = false);
 
 }  // namespace adder

@@ -49,6 +49,7 @@ class Model {
   virtual std::vector<std::vector<std::string>> recurrent_names() const { return state_names(); }
   virtual bool has_tangents() const { return false; }  // whether some block answers Pass::tangents
   virtual bool bounded_state() const { return true; }  // false: it grows with the text (attention, no window)
+  virtual bool has_cache() const { return false; }     // whether some block keeps keys and values (Pass::bf16_cache)
   // false: it learns by counting (nn/counting_model.h). Whoever needs gradients refuses it by its architecture.
   virtual bool differentiable() const { return true; }
 };

@@ -27,6 +27,18 @@ void check_ranges(const Shapes& check, const Tensor& past, const Tensor& first, 
   }
 }
 
+// Whether keys and values are bfloat16; else all are of one dtype.
+bool in_bfloat16(const Shapes& check, const Var& q, const Var& k, const Var& v) {
+  const bool halves = k.dtype() == DType::bf16 || v.dtype() == DType::bf16;
+  check.one_dtype(halves ? std::initializer_list<const Var*>{&q} : std::initializer_list<const Var*>{&q, &k, &v});
+  if (!halves) return false;
+  if (q.dtype() != DType::f32 || k.dtype() != v.dtype())
+    check.fail(std::string("q, k and v have dtypes ") + name(q.dtype()) + ", " + name(k.dtype()) + " and " + name(v.dtype()) +
+               ", expected float32, bfloat16 and bfloat16");
+  if (recording({&q, &k, &v})) check.fail("k and v are bfloat16, which has no gradient; expected a pass without a tape");
+  return true;
+}
+
 // A pair of a query and a key that it sees: q.k and p v forward; backward q.k again, dp = dy.v, and dq, dk, dv.
 Work work_of(const Tensor& past, const Tensor& first, int64_t batch, int64_t queries, const AttentionHeads& h, int64_t dim) {
   double pairs = 0;
@@ -53,7 +65,7 @@ Var attention(const Var& q, const Var& k, const Var& v, const AttentionHeads& h,
   check("v", v, {batch, keys, h.kv_heads * dim});
   if (past.defined()) check("past", past, {batch});
   if (first.defined()) check("first", first, {batch, queries});
-  check.one_dtype({&q, &k, &v});
+  const bool halves = in_bfloat16(check, q, k, v);
   const Tensor starts = dense(past), lows = dense(first);
   check_ranges(check, starts, lows, batch, queries, keys);
 
@@ -63,7 +75,9 @@ Var attention(const Var& q, const Var& k, const Var& v, const AttentionHeads& h,
     const Tensor lse = Tensor::empty({batch, h.heads, queries}, q.dtype(), q.device());
     const Tensor qs = q.value(), ks = k.value(), vs = v.value();
     kernels::Attention<T> a{.heads = h.heads, .kv_heads = h.kv_heads, .head_dim = dim,
-                            .q = sequence<const T>(qs), .k = sequence<const T>(ks), .v = sequence<const T>(vs)};
+                            .q = sequence<const T>(qs)};
+    if (halves) a.k_bf16 = sequence<const kernels::BFloat16>(ks), a.v_bf16 = sequence<const kernels::BFloat16>(vs);
+    else a.k = sequence<const T>(ks), a.v = sequence<const T>(vs);
     a.past = pointer<const int32_t>(starts), a.first = pointer<const int32_t>(lows);
     a.scale = T(1 / std::sqrt(double(dim)));
     a.y = sequence<T>(y), a.lse = lse.data<T>();

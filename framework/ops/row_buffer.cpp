@@ -26,7 +26,7 @@ Var append_rows(Var buffer, const Tensor& counts, const Var& x) {
   const auto [batch, capacity, n] = check("buffer", buffer, {"batch", "capacity", "n"});
   const int64_t length = check("x", x, {batch, "length", n})[1];
   check("counts", counts, {batch});
-  check.one_dtype({&buffer, &x});
+  if (buffer.dtype() != DType::bf16 || x.dtype() != DType::bf16) check.one_dtype({&buffer, &x});
   int64_t needed = 0;
   for (int64_t b = 0; b < batch; ++b) {
     check_rows(check, "counts", b, at(counts, b), capacity);

@@ -1,4 +1,5 @@
-// Rows that a sequence leaves for later, each row of a batch with a count of its own: an attention's cache.
+// Rows that a sequence leaves for later, each row of a batch with a count of its own: an attention's cache. Of
+// float32, float64 or bfloat16.
 #pragma once
 #include "framework/core/tape.h"
 

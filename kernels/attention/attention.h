@@ -6,6 +6,7 @@
 // No (T, T) matrix is stored: keys come in blocks of 64, counted from key 0, with a running softmax (Dao et al.,
 // 2022); backward computes p anew from lse = log sum exp. Heads lie side by side in a row, head_dim apart.
 #pragma once
+#include "kernels/bfloat16.h"
 #include "kernels/sequence.h"
 
 namespace kernels {
@@ -14,7 +15,8 @@ template <class T>
 struct Attention {
   int64_t heads = 0, kv_heads = 0, head_dim = 0;
   Sequence<const T> q;              // [batch, queries, heads * head_dim]
-  Sequence<const T> k, v;           // [batch, at least past + queries, kv_heads * head_dim]
+  Sequence<const T> k{}, v{};       // [batch, at least past + queries, kv_heads * head_dim]
+  Sequence<const BFloat16> k_bf16{}, v_bf16{};  // or these in their place: float's forward, as of the same numbers in k and v
   const int32_t* past = nullptr;    // [batch] or null: 0
   const int32_t* first = nullptr;   // [batch, queries] or null: 0
   T scale = 1;

@@ -25,6 +25,25 @@
 HWY_BEFORE_NAMESPACE();
 namespace kernels {
 namespace HWY_NAMESPACE {
+
+// Keys and values may be bfloat16 numbers: wherever they are loaded they become floats.
+HWY_INLINE Vec<float> load(const BFloat16* p) {
+  const hn::Rebind<uint16_t, Tag<float>> half;
+  const auto* words = reinterpret_cast<const uint16_t*>(p);
+  Vec<float> r;
+  for (int i = 0; i < Vec<float>::kParts; ++i) {
+    const auto wide = hn::PromoteTo(Tag<uint32_t>(), hn::LoadU(half, words + i * kNativeLanes<float>));
+    r.part[i] = hn::BitCast(Tag<float>(), hn::ShiftLeft<16>(wide));
+  }
+  return r;
+}
+HWY_INLINE Vec<float> load(const BFloat16* p, int64_t n) {
+  if (HWY_LIKELY(n >= kLanes<float>)) return load(p);
+  BFloat16 some[kLanes<float>] = {};
+  std::copy_n(p, std::max<int64_t>(n, 0), some);
+  return load(some);
+}
+
 namespace {
 
 constexpr int64_t kKeys = 64;      // a block of keys
@@ -34,29 +53,39 @@ constexpr int64_t kFew = 4;        // up to these many queries go one by one
 constexpr int64_t kManyPairs = 8;  // heads of keys a thread, from which on they are shares that are even enough
 enum Slot { kQueries, kScores, kSums, kAdjoints, kSlopes, kQueryGradients, kPacked, kHeads };
 
-// Rows [0, count) of `dim` columns, side by side. They are short: a loop in place of a call for each.
-template <class T>
-void copy_rows(const Sequence<const T>& x, int64_t b, int64_t column, int64_t begin, int64_t count, int64_t dim, T* out) {
+// f(k, v) with the keys and values that are there
+template <class T, class F>
+void with_keys(const Attention<T>& a, F f) {
+  if constexpr (std::is_same_v<T, float>)
+    if (a.k_bf16) return f(a.k_bf16, a.v_bf16);
+  f(a.k, a.v);
+}
+
+// Rows [begin, begin + count) of `dim` columns, side by side. They are short: a loop in place of a call for each.
+template <class T, class X>
+void copy_rows(const Sequence<const X>& x, int64_t b, int64_t column, int64_t begin, int64_t count, int64_t dim, T* out) {
   for (int64_t i = 0; i < count; ++i, out += dim) {
-    const T* row = x.row(b, begin + i) + column;
+    const X* row = x.row(b, begin + i) + column;
     for (int64_t d = 0; d < dim; d += kLanes<T>) store(out + d, load(row + d, dim - d), dim - d);
   }
 }
 
 // What comes next, the next head or a query's next block of keys, asked for while one is in work, a few rows at a time: short
 // pieces of rows that lie far apart are nothing that the hardware would fetch by itself.
-template <class T>
 struct Upcoming {
   struct Part {
-    const T* data;
-    int64_t stride, width;
+    const char* data;
+    int64_t stride, width;  // bytes
   };
   Part parts[8] = {};
   int count = 0;
   int64_t row = 0, end = 0;
 
-  template <class S>
-  void add(const Sequence<S>& x, int64_t b, int64_t column, int64_t width) { parts[count++] = {x.row(b, 0) + column, x.stride, width}; }
+  template <class X>
+  void add(const Sequence<X>& x, int64_t b, int64_t column, int64_t width) {
+    const int64_t size = sizeof(X);
+    parts[count++] = {reinterpret_cast<const char*>(x.row(b, 0) + column), x.stride * size, width * size};
+  }
 
   HWY_INLINE void fetch(int64_t rows) {
     for (const int64_t last = std::min(end, row + rows); row < last; ++row)
@@ -219,13 +248,13 @@ void soften(const Stripe<T>& at, int64_t lane, int64_t begin, int64_t end, T sca
 
 // What pair i, a head of keys of a sequence, will read, backward also where its gradients go. (Forward y's rows are better left
 // to the stores.)
-template <class T>
-Upcoming<T> rows_of_pair(const Attention<T>& a, int64_t i) {
-  Upcoming<T> next;
+template <class T, class X>
+Upcoming rows_of_pair(const Attention<T>& a, const Sequence<const X>& k, const Sequence<const X>& v, int64_t i) {
+  Upcoming next;
   if (i >= a.q.batch * a.kv_heads) return next;
   const int64_t b = i / a.kv_heads, head = i % a.kv_heads, dim = a.head_dim, width = a.heads / a.kv_heads * dim;
   next.end = a.q.length;
-  next.add(a.k, b, head * dim, dim), next.add(a.v, b, head * dim, dim), next.add(a.q, b, head * width, width);
+  next.add(k, b, head * dim, dim), next.add(v, b, head * dim, dim), next.add(a.q, b, head * width, width);
   if (!a.dy) return next;
   next.add(a.y, b, head * width, width), next.add(a.dy, b, head * width, width);
   if (a.dq) next.add(a.dq, b, head * width, width);
@@ -235,7 +264,7 @@ Upcoming<T> rows_of_pair(const Attention<T>& a, int64_t i) {
 }
 
 template <class T>
-void forward_stripe(const Attention<T>& a, const Stripe<T>& at, const T* keys, const T* values, Upcoming<T>& next) {
+void forward_stripe(const Attention<T>& a, const Stripe<T>& at, const T* keys, const T* values, Upcoming& next) {
   constexpr int64_t kAtOnce = 12;  // rows
   const int64_t dim = a.head_dim;
   T* queries = scratch<T>(size_t(dim * kStripe), kQueries);
@@ -266,8 +295,8 @@ void forward_stripe(const Attention<T>& a, const Stripe<T>& at, const T* keys, c
 
 // ---- one query: keys in lanes for its scores, head_dim in lanes for its sums -----------------------------------
 // sum[n] += sum_k factor[k] x[k][n] for V vectors of columns, a chain each in increasing k; the last has `left` columns.
-template <int V, class T>
-HWY_INLINE void add_products(const T* factor, int64_t depth, const T* x, int64_t x_row, T* sum, int64_t left) {
+template <int V, class T, class X>
+HWY_INLINE void add_products(const T* factor, int64_t depth, const X* x, int64_t x_row, T* sum, int64_t left) {
   constexpr int64_t last = (V - 1) * kLanes<T>;
   Vec<T> s[V];
 #pragma GCC unroll 4
@@ -285,8 +314,8 @@ HWY_INLINE void add_products(const T* factor, int64_t depth, const T* x, int64_t
 }
 
 // The same for any number of columns.
-template <class T>
-void add_all_products(const T* factor, int64_t depth, const T* x, int64_t x_row, T* sum, int64_t columns) {
+template <class T, class X>
+void add_all_products(const T* factor, int64_t depth, const X* x, int64_t x_row, T* sum, int64_t columns) {
   constexpr int64_t n = kLanes<T>;
   for (; columns > 0; columns -= 4 * n, x += 4 * n, sum += 4 * n) {
     if (columns > 3 * n) add_products<4>(factor, depth, x, x_row, sum, std::min(n, columns - 3 * n));
@@ -317,15 +346,24 @@ struct Running {
   T* sums = nullptr;  // [head_dim], of values times weights
 };
 
+// out[d][key] = k[begin + key][column + d] for `keys` keys, kPiece at most
+template <class T, class X>
+void transpose_keys(const Sequence<const X>& k, int64_t b, int64_t column, int64_t begin, int64_t keys, int64_t dim, T* out) {
+  if constexpr (std::is_same_v<T, X>) return transpose(k.row(b, begin) + column, k.stride, keys, dim, out, kKeys);
+  T* rows = scratch<T>(size_t(kPiece * dim), kScores);
+  copy_rows(k, b, column, begin, keys, dim, rows);
+  transpose(rows, dim, keys, dim, out, kKeys);
+}
+
 // Keys [begin, end) of one head, in pieces, before each of which some rows of the next block are asked for.
-template <class T>
-void attend(const Attention<T>& a, int64_t b, int64_t head, int64_t t, int64_t begin, int64_t end, T* packed, Running<T>& at,
-            Upcoming<T>& next, int64_t rows) {
+template <class T, class X>
+void attend(const Attention<T>& a, const Sequence<const X>& k, const Sequence<const X>& v, int64_t b, int64_t head, int64_t t,
+            int64_t begin, int64_t end, T* packed, Running<T>& at, Upcoming& next, int64_t rows) {
   const int64_t dim = a.head_dim, key = head / (a.heads / a.kv_heads) * dim, keys = end - begin;
   alignas(64) T scores[kKeys] = {};
   for (int64_t j = 0; j < keys; j += kPiece) {
     next.fetch(rows);
-    transpose(a.k.row(b, begin + j) + key, a.k.stride, std::min(kPiece, keys - j), dim, packed + j, kKeys);
+    transpose_keys(k, b, key, begin + j, std::min(kPiece, keys - j), dim, packed + j);
   }
   for (int64_t d = 0; d < dim; d += kPiece) {
     next.fetch(rows);
@@ -341,13 +379,14 @@ void attend(const Attention<T>& a, int64_t b, int64_t head, int64_t t, int64_t b
   at.greatest = most;
   for (int64_t j = 0; j < keys; j += kPiece) {
     next.fetch(rows);
-    add_all_products(scores + j, std::min(kPiece, keys - j), a.v.row(b, begin + j) + key, a.v.stride, at.sums, dim);
+    add_all_products(scores + j, std::min(kPiece, keys - j), v.row(b, begin + j) + key, v.stride, at.sums, dim);
   }
 }
 
 // Heads [first, last) of one query, together block by block: a row of keys is read from end to end.
-template <class T>
-void forward_query(const Attention<T>& a, int64_t b, int64_t first, int64_t last, int64_t t) {
+template <class T, class X>
+void forward_query(const Attention<T>& a, const Sequence<const X>& k, const Sequence<const X>& v, int64_t b, int64_t first,
+                   int64_t last, int64_t t) {
   const int64_t dim = a.head_dim, width = dim + kLanes<T>, low = first_key(a, b, t), high = past_key(a, b, t);
   const int64_t each = a.heads / a.kv_heads, pieces = (last - first) * (2 * kKeys + dim) / kPiece;
   const int64_t rows = (kKeys + pieces - 1) / pieces;  // asked for at a time
@@ -357,14 +396,14 @@ void forward_query(const Attention<T>& a, int64_t b, int64_t first, int64_t last
   std::fill_n(sums, (last - first) * width, T(0));
   for (int64_t i = 0; i < last - first; ++i) heads[size_t(i)].sums = sums + i * width;
   const int64_t column = first / each * dim, columns = ((last - 1) / each + 1) * dim - column;
-  Upcoming<T> next{.row = low, .end = std::min(high, low + kKeys)};
-  next.add(a.k, b, column, columns), next.add(a.v, b, column, columns);
+  Upcoming next{.row = low, .end = std::min(high, low + kKeys)};
+  next.add(k, b, column, columns), next.add(v, b, column, columns);
   next.fetch(kKeys);
   for (int64_t block = low / kKeys; block * kKeys < high; ++block) {
     const int64_t begin = std::max(low, block * kKeys), end = std::min(high, (block + 1) * kKeys);
     next.end = std::min(high, end + kKeys);
     for (int64_t head = first; head < last; ++head)
-      attend(a, b, head, t, begin, end, packed, heads[size_t(head - first)], next, rows);
+      attend(a, k, v, b, head, t, begin, end, packed, heads[size_t(head - first)], next, rows);
   }
   for (int64_t head = first; head < last; ++head) {
     const Running<T>& at = heads[size_t(head - first)];
@@ -374,8 +413,8 @@ void forward_query(const Attention<T>& a, int64_t b, int64_t first, int64_t last
   }
 }
 
-template <class T>
-void forward(const Attention<T>& a) {
+template <class T, class X>
+void forward_over(const Attention<T>& a, const Sequence<const X>& k, const Sequence<const X>& v) {
   if (a.q.length <= kFew) {
     if (a.q.batch == 0) return;
     // As few groups as keep every thread at work; several a thread where sequences may differ in length.
@@ -383,25 +422,25 @@ void forward(const Attention<T>& a) {
     const int64_t groups = std::clamp<int64_t>((wanted + a.q.batch - 1) / a.q.batch, 1, a.heads);
     parallel_for(a.q.batch * groups, [&](int64_t i) {
       const int64_t first = i % groups * a.heads / groups, last = (i % groups + 1) * a.heads / groups;
-      for (int64_t t = 0; t < a.q.length; ++t) forward_query(a, i / groups, first, last, t);
+      for (int64_t t = 0; t < a.q.length; ++t) forward_query(a, k, v, i / groups, first, last, t);
     });
     return;
   }
-  const int64_t stripes = (a.q.length + kStripe - 1) / kStripe, dim = a.head_dim, size = a.k.length * dim;
+  const int64_t stripes = (a.q.length + kStripe - 1) / kStripe, dim = a.head_dim, size = k.length * dim;
   const int64_t pairs = a.q.batch * a.kv_heads, each = a.heads / a.kv_heads;
   const auto gather_pair = [&](int64_t i, T* to) {  // k, then v: [key][head_dim]
     const int64_t b = i / a.kv_heads, column = i % a.kv_heads * dim, count = past_key(a, b, a.q.length - 1);
-    copy_rows(a.k, b, column, 0, count, dim, to);
-    copy_rows(a.v, b, column, 0, count, dim, to + size);
+    copy_rows(k, b, column, 0, count, dim, to);
+    copy_rows(v, b, column, 0, count, dim, to + size);
   };
-  const auto run = [&](int64_t b, int64_t head, int64_t first, const T* pair, Upcoming<T>& next) {
+  const auto run = [&](int64_t b, int64_t head, int64_t first, const T* pair, Upcoming& next) {
     for_stripes(a, b, head, first, [&](const Stripe<T>& at) { forward_stripe<T>(a, at, pair, pair + size, next); });
   };
   if (pairs >= kManyPairs * threads()) {  // then a task has all queries of its keys, while those are warm
     parallel_for(pairs, [&](int64_t i) {
       T* pair = scratch<T>(size_t(2 * size), kHeads);
       gather_pair(i, pair);
-      Upcoming<T> next = rows_of_pair(a, i + 1);
+      Upcoming next = rows_of_pair(a, k, v, i + 1);
       for (int64_t head = i % a.kv_heads * each; head < (i % a.kv_heads + 1) * each; ++head)
         for (int64_t stripe = 0; stripe < stripes; ++stripe) run(i / a.kv_heads, head, stripe * kStripe, pair, next);
     });
@@ -411,9 +450,14 @@ void forward(const Attention<T>& a) {
   parallel_for(pairs, [&](int64_t i) { gather_pair(i, heads + 2 * i * size); });
   parallel_for(a.q.batch * a.heads * stripes, [&](int64_t i) {
     const int64_t row = i / stripes, b = row / a.heads, head = row % a.heads;
-    Upcoming<T> nothing;
+    Upcoming nothing;
     run(b, head, i % stripes * kStripe, heads + 2 * (b * a.kv_heads + head / each) * size, nothing);
   });
+}
+
+template <class T>
+void forward(const Attention<T>& a) {
+  with_keys(a, [&](const auto& k, const auto& v) { forward_over(a, k, v); });
 }
 
 // ---- backward ------------------------------------------------------------------------------------------------
@@ -496,7 +540,7 @@ void add_rows(const T* rows, const Sequence<T>& sum, bool overwrite, int64_t b, 
 }
 
 template <class T>
-void backward_stripe(const Attention<T>& a, const Stripe<T>& at, const Head<T>& of, Upcoming<T>& next) {
+void backward_stripe(const Attention<T>& a, const Stripe<T>& at, const Head<T>& of, Upcoming& next) {
   constexpr int64_t kAtOnce = 6;  // rows
   const int64_t dim = a.head_dim;
   const Adjoints<T> with(a, at);
@@ -533,7 +577,7 @@ void backward(const Attention<T>& a) {
     copy_rows(a.k, b, group * dim, 0, count, dim, of.k);
     copy_rows(a.v, b, group * dim, 0, count, dim, of.v);
     clear(of.dk, 2 * size);
-    Upcoming<T> next = rows_of_pair(a, i + 1);
+    Upcoming next = rows_of_pair(a, a.k, a.v, i + 1);
     for (int64_t head = group * each; head < (group + 1) * each; ++head)
       for (int64_t stripe = 0; stripe < stripes; ++stripe)
         for_stripes(a, b, head, stripe * kStripe, [&](const Stripe<T>& at) { backward_stripe(a, at, of, next); });

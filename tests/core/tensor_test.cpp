@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <functional>
 
@@ -134,6 +135,39 @@ TEST(Tensor, CopiesAndAddsThroughStrides) {
   EXPECT_EQ(elements(x), std::vector<double>(8, 0.0));
   EXPECT_THROW(x.add(source), Error);
   EXPECT_THROW(x.copy_from(source), Error);
+}
+
+// Its upper half of a float, rounded to the nearest, of two as near to the even one.
+TEST(Tensor, BFloat16KeepsTheNearest) {
+  const float ulp = 0x1p-7f, inf = INFINITY, least = 0x1p-126f;
+  const std::vector<std::pair<float, float>> cases = {
+      {0.f, 0.f}, {-0.f, -0.f}, {1.f, 1.f}, {-3.5f, -3.5f}, {1 + ulp, 1 + ulp}, {1 + 0.49f * ulp, 1.f}, {1 + 0.51f * ulp, 1 + ulp},
+      {1 + 0.5f * ulp, 1.f}, {1 + 1.5f * ulp, 1 + 2 * ulp}, {-1 - 1.5f * ulp, -1 - 2 * ulp}, {least, least}, {least / 2, 0.f},
+      {-least / 2, -0.f}, {3.4e38f, inf}, {inf, inf}, {-inf, -inf}};
+  for (const auto& [from, to] : cases) {
+    const Tensor kept = Tensor::from<float>({1}, std::vector<float>{from}).to(DType::bf16);
+    EXPECT_EQ(kept.item(), double(to)) << from;
+    EXPECT_EQ(std::signbit(kept.item()), std::signbit(to)) << from;
+  }
+  for (const uint32_t bits : {0x7fc00000u, 0x7f800001u, 0xffffffffu})
+    EXPECT_TRUE(std::isnan(float(kernels::BFloat16(std::bit_cast<float>(bits))))) << bits;
+}
+
+TEST(Tensor, BFloat16IsStorageOfTwoBytes) {
+  const Tensor x = counting({2, 3, 4}).to(DType::bf16);
+  EXPECT_EQ(bytes_of(x.dtype()), 2u);
+  EXPECT_STREQ(name(x.dtype()), "bfloat16");
+  EXPECT_EQ(elements(x), elements(counting({2, 3, 4})));
+  EXPECT_EQ(elements(x.narrow(1, 1, 2).clone()), elements(counting({2, 3, 4}).narrow(1, 1, 2)));
+  EXPECT_EQ(elements(x.narrow(2, 1, 2).to(DType::f32)), elements(counting({2, 3, 4}).narrow(2, 1, 2)));
+  const Tensor y = Tensor::zeros({2, 3, 4}, DType::bf16);
+  y.narrow(1, 0, 1).copy_from(x.narrow(1, 2, 1));
+  EXPECT_EQ(y.item(0), 8);
+  EXPECT_EQ(y.item(23), 0);
+  y.fill(2.5);
+  EXPECT_EQ(y.item(23), 2.5);
+  EXPECT_EQ(message_of([&] { x.data<float>(); }), "[tensor] dtype is bfloat16, expected float32");
+  EXPECT_EQ(message_of([&] { x.add(y); }), "expected float32 or float64, found bfloat16");
 }
 
 TEST(Arena, PoisonFillsFreshFloats) {
