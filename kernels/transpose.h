@@ -26,21 +26,28 @@ HWY_INLINE void transpose_block(const T* w, int64_t w_row, T* out, int64_t out_r
     for (int64_t j = 0; j < n; ++j) out[j * out_row + i] = w[i * w_row + j];
 }
 #else
-// Each four lanes of r0 to r3 are a 4x4 block: its columns become rows of out, beside those of the other blocks.
-template <class D, class V>
-HWY_INLINE void store_columns(D d, const V& r0, const V& r1, const V& r2, const V& r3, float* out, int64_t out_row) {
-  const auto even_low = hn::InterleaveLower(d, r0, r2), odd_low = hn::InterleaveLower(d, r1, r3);
-  const auto even_high = hn::InterleaveUpper(d, r0, r2), odd_high = hn::InterleaveUpper(d, r1, r3);
-  hn::StoreU(hn::InterleaveLower(d, even_low, odd_low), d, out);
-  hn::StoreU(hn::InterleaveUpper(d, even_low, odd_low), d, out + out_row);
-  hn::StoreU(hn::InterleaveLower(d, even_high, odd_high), d, out + 2 * out_row);
-  hn::StoreU(hn::InterleaveUpper(d, even_high, odd_high), d, out + 3 * out_row);
-}
+// Each four lanes of r0 to r3 are a 4x4 block: its columns, beside those of the other blocks.
+template <class V>
+struct FourColumns {
+  V column[4];
+  template <class D>
+  FourColumns(D d, const V& r0, const V& r1, const V& r2, const V& r3) {
+    const auto even_low = hn::InterleaveLower(d, r0, r2), odd_low = hn::InterleaveLower(d, r1, r3);
+    const auto even_high = hn::InterleaveUpper(d, r0, r2), odd_high = hn::InterleaveUpper(d, r1, r3);
+    column[0] = hn::InterleaveLower(d, even_low, odd_low), column[1] = hn::InterleaveUpper(d, even_low, odd_low);
+    column[2] = hn::InterleaveLower(d, even_high, odd_high), column[3] = hn::InterleaveUpper(d, even_high, odd_high);
+  }
+  template <class D>
+  void store(D d, float* out, int64_t out_row) const {
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) hn::StoreU(column[i], d, out + i * out_row);
+  }
+};
 HWY_INLINE void transpose_block(const float* w, int64_t w_row, float* out, int64_t out_row) {
   const hn::CappedTag<float, 4> d;
   const auto r0 = hn::LoadU(d, w), r1 = hn::LoadU(d, w + w_row);
   const auto r2 = hn::LoadU(d, w + 2 * w_row), r3 = hn::LoadU(d, w + 3 * w_row);
-  store_columns(d, r0, r1, r2, r3, out, out_row);
+  FourColumns(d, r0, r1, r2, r3).store(d, out, out_row);
 }
 HWY_INLINE void transpose_block(const double* w, int64_t w_row, double* out, int64_t out_row) {
   const hn::CappedTag<double, 2> d;
@@ -67,11 +74,13 @@ HWY_INLINE Native<float> every_fourth_row(const float* w, int64_t w_row) {
 }
 #endif
 #if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX2
-HWY_INLINE void transpose_strip(const float* w, int64_t w_row, float* out, int64_t out_row) {
-  const Tag<float> d;
+HWY_INLINE FourColumns<Native<float>> strip_columns(const float* w, int64_t w_row) {
   const auto r0 = every_fourth_row(w, w_row), r1 = every_fourth_row(w + w_row, w_row);
   const auto r2 = every_fourth_row(w + 2 * w_row, w_row), r3 = every_fourth_row(w + 3 * w_row, w_row);
-  store_columns(d, r0, r1, r2, r3, out, out_row);
+  return {Tag<float>(), r0, r1, r2, r3};
+}
+HWY_INLINE void transpose_strip(const float* w, int64_t w_row, float* out, int64_t out_row) {
+  strip_columns(w, w_row).store(Tag<float>(), out, out_row);
 }
 template <class T>
 constexpr int64_t kStripRows = sizeof(T) == sizeof(float) ? kNativeLanes<T> : 0;

@@ -337,7 +337,7 @@ T sum_of_weights(const T* weights, int64_t begin, int64_t keys) {
   return (part[0] + part[1]) + (part[2] + part[3]);
 }
 
-constexpr int64_t kPiece = 16;  // keys, or elements of a head, between two requests for what comes next
+constexpr int64_t kPiece = 16;  // keys, or elements of a head, that are in work between two requests for what comes next
 
 // The running softmax of one head of a query.
 template <class T>
@@ -346,28 +346,78 @@ struct Running {
   T* sums = nullptr;  // [head_dim], of values times weights
 };
 
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX2
+// sum[key] += sum_d q[d] k[key][d] for a vector of keys, in increasing d: of four d's, or of eight in bfloat16, two of which are
+// the halves of a word. The transpose stays in registers.
+HWY_INLINE void add_few(const float* q, const float* k, int64_t k_row, Native<float>& sum) {
+  const auto at = strip_columns(k, k_row);
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) sum = hn::MulAdd(hn::Set(Tag<float>(), q[i]), at.column[i], sum);
+}
+HWY_INLINE void add_few(const float* q, const BFloat16* k, int64_t k_row, Native<float>& sum) {
+  const Tag<float> d;
+  const Tag<uint32_t> words;
+  const auto at = strip_columns(reinterpret_cast<const float*>(k), k_row / 2);
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    const auto both = hn::BitCast(words, at.column[i]);
+    const auto even = hn::ShiftLeft<16>(both), odd = hn::And(both, hn::Set(words, 0xffff0000u));
+    sum = hn::MulAdd(hn::Set(d, q[2 * i]), hn::BitCast(d, even), sum);
+    sum = hn::MulAdd(hn::Set(d, q[2 * i + 1]), hn::BitCast(d, odd), sum);
+  }
+}
+template <class X>
+constexpr int64_t kFewDims = 16 / int64_t(sizeof(X));
+
+// scores[key] = sum_d q[d] k[begin + key][column + d] for kPiece keys, where vectors of keys and of elements come out even;
+// false: nothing was done.
+template <class T, class X>
+HWY_INLINE bool score_piece(const T* q, const Sequence<const X>& k, int64_t b, int64_t column, int64_t begin, int64_t keys,
+                            int64_t dim, T* scores, Upcoming& next, int64_t rows) {
+  if constexpr (std::is_same_v<T, float>) {
+    constexpr int64_t n = kNativeLanes<float>;
+    if (keys < kPiece || dim % kPiece != 0 || k.stride * sizeof(X) % sizeof(float) != 0) return false;
+    for (int64_t j = 0; j < kPiece; j += n) {
+      const X* key = k.row(b, begin + j) + column;
+      auto sum = hn::Zero(Tag<float>());
+      for (int64_t d = 0; d < dim; d += kPiece) {
+        next.fetch(rows);
+#pragma GCC unroll 4
+        for (int64_t i = d; i < d + kPiece; i += kFewDims<X>) add_few(q + i, key + i, k.stride, sum);
+      }
+      hn::StoreU(sum, Tag<float>(), scores + j);
+    }
+    return true;
+  }
+  return false;
+}
+#else
+template <class... Any>
+bool score_piece(Any&&...) { return false; }
+#endif
+
 // out[d][key] = k[begin + key][column + d] for `keys` keys, kPiece at most
 template <class T, class X>
 void transpose_keys(const Sequence<const X>& k, int64_t b, int64_t column, int64_t begin, int64_t keys, int64_t dim, T* out) {
-  if constexpr (std::is_same_v<T, X>) return transpose(k.row(b, begin) + column, k.stride, keys, dim, out, kKeys);
+  if constexpr (std::is_same_v<T, X>) return transpose(k.row(b, begin) + column, k.stride, keys, dim, out, kPiece);
   T* rows = scratch<T>(size_t(kPiece * dim), kScores);
   copy_rows(k, b, column, begin, keys, dim, rows);
-  transpose(rows, dim, keys, dim, out, kKeys);
+  transpose(rows, dim, keys, dim, out, kPiece);
 }
 
-// Keys [begin, end) of one head, in pieces, before each of which some rows of the next block are asked for.
+// Keys [begin, end) of one head, in pieces, between which some rows of the next block are asked for.
 template <class T, class X>
 void attend(const Attention<T>& a, const Sequence<const X>& k, const Sequence<const X>& v, int64_t b, int64_t head, int64_t t,
             int64_t begin, int64_t end, T* packed, Running<T>& at, Upcoming& next, int64_t rows) {
   const int64_t dim = a.head_dim, key = head / (a.heads / a.kv_heads) * dim, keys = end - begin;
   alignas(64) T scores[kKeys] = {};
+  const T* q = a.q.row(b, t) + head * dim;
   for (int64_t j = 0; j < keys; j += kPiece) {
-    next.fetch(rows);
-    transpose_keys(k, b, key, begin + j, std::min(kPiece, keys - j), dim, packed + j);
-  }
-  for (int64_t d = 0; d < dim; d += kPiece) {
-    next.fetch(rows);
-    add_all_products(a.q.row(b, t) + head * dim + d, std::min(kPiece, dim - d), packed + d * kKeys, kKeys, scores, keys);
+    const int64_t some = std::min(kPiece, keys - j);
+    if (score_piece(q, k, b, key, begin + j, some, dim, scores + j, next, rows)) continue;
+    next.fetch(rows * std::max<int64_t>(1, dim / kPiece));
+    transpose_keys(k, b, key, begin + j, some, dim, packed);
+    add_all_products(q, dim, packed, kPiece, scores + j, some);
   }
   for (int64_t j = 0; j < keys; j += kLanes<T>) store(scores + j, load(scores + j, keys - j) * set(a.scale), keys - j);
   const T most = std::max(at.greatest, row_max(scores, keys));
@@ -388,9 +438,9 @@ template <class T, class X>
 void forward_query(const Attention<T>& a, const Sequence<const X>& k, const Sequence<const X>& v, int64_t b, int64_t first,
                    int64_t last, int64_t t) {
   const int64_t dim = a.head_dim, width = dim + kLanes<T>, low = first_key(a, b, t), high = past_key(a, b, t);
-  const int64_t each = a.heads / a.kv_heads, pieces = (last - first) * (2 * kKeys + dim) / kPiece;
+  const int64_t each = a.heads / a.kv_heads, pieces = (last - first) * (kKeys / kPiece) * (1 + std::max<int64_t>(1, dim / kPiece));
   const int64_t rows = (kKeys + pieces - 1) / pieces;  // asked for at a time
-  T* packed = scratch<T>(size_t(dim * kKeys), kPacked);
+  T* packed = scratch<T>(size_t(dim * kPiece), kPacked);
   T* sums = scratch<T>(size_t((last - first) * width), kSums);
   std::vector<Running<T>> heads(size_t(last - first));
   std::fill_n(sums, (last - first) * width, T(0));
