@@ -138,7 +138,7 @@ Var Attention::forward(Pass& pass, const Var& x, MixerState& state, const Stretc
   const Var q = scaled(turned(normalised(pass, qkv[0], heads_, q_norm_), heads_, at.positions), q_factor_);
   Var k = turned(normalised(pass, qkv[1], kv_heads_, k_norm_), kv_heads_, at.positions), v = qkv[2];
 
-  // Before they are used at all: so however a text is cut, each of its tokens meets the same numbers.
+  // Before they are used at all: a text has the same bits however it is cut, but where the cache moves (`kept`), as in float32.
   if (pass.bf16_cache) k = ops::to_bfloat16(k), v = ops::to_bfloat16(v);
   if (!state.empty() && state[0].dtype() != k.dtype())
     throw Error(std::string("[attention] the state's keys are ") + name(state[0].dtype()) + ", this pass makes " + name(k.dtype()) +

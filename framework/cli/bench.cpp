@@ -69,6 +69,7 @@ JsonValue kernel_json(const KernelSpeed& s, const MachinePeak& peak) {
 struct Subject {
   std::string name;
   PlannedConfig planned;
+  bool bf16_cache = false;
 };
 
 Subject of_architecture(const std::string& name, const ModelFactory& factory) {
@@ -85,7 +86,9 @@ std::string model_line(const Subject& subject, const ModelSpeed& s, size_t width
          " tokens/s in training (" + decimals(s.step.seconds / kMilli, 1) + " ms a step of " +
          std::to_string(c.training.batch_size) + " x " + std::to_string(c.training.context_length) + ", " +
          decimals(100 * s.limit_seconds / s.step.seconds, 0) + " % of the limit, " +
-         decimals(double(s.growth) / (1 << 20), 1) + " MB), " + with_commas(int64_t(1 / s.decode_seconds)) + " tokens/s decoding; " + with_commas(s.parameters) + " parameters\n";
+         decimals(double(s.growth) / (1 << 20), 1) + " MB), " +
+         with_commas(int64_t(1 / s.decode_seconds)) + " tokens/s decoding" +
+         (subject.bf16_cache ? " (keys and values in bfloat16)" : "") + "; " + with_commas(s.parameters) + " parameters\n";
 }
 
 JsonValue model_json(const Subject& subject, const ModelSpeed& s) {
@@ -100,6 +103,7 @@ JsonValue model_json(const Subject& subject, const ModelSpeed& s) {
   entry.set("share", s.limit_seconds / s.step.seconds);
   entry.set("step_memory", s.growth);
   entry.set("decode_tokens_per_second", 1 / s.decode_seconds);
+  if (subject.bf16_cache) entry.set("cache", "bf16");
   return entry;
 }
 
@@ -116,13 +120,24 @@ struct Work {
   }
 };
 
+// Whether the config's model is to decode with a cache of bfloat16.
+bool bf16_cache(const std::string& cache, const PlannedConfig& planned, const std::string& name, const ModelFactory& factory) {
+  check_cache(cache);
+  if (cache.empty()) return false;
+  const kernels::Rehearsal no_weights;
+  const auto& [config, vocabulary] = planned;
+  return bf16_cache(cache, *factory.make(config.model, vocabulary, uint64_t(config.seed), config.dtype()), name);
+}
+
 Work chosen(BenchOptions& options, const ModelFactory& factory) {
   const auto is_config = [](const std::string& word) { return word.ends_with(".json"); };
   const auto config = std::find_if(options.filters.begin(), options.filters.end(), is_config);
   if (config != options.filters.end()) {
     if (options.filters.size() > 1) throw UsageError("adder bench takes one config, or words that names contain; not both");
     options.planned.config = *config;
-    return {{}, {{*config, load_planned(options.planned, factory)}}};
+    Subject subject{*config, load_planned(options.planned, factory)};
+    subject.bf16_cache = bf16_cache(options.cache, subject.planned, *config, factory);
+    return {{}, {std::move(subject)}};
   }
   if (!options.planned.settings.empty() || options.planned.vocabulary || !options.cache.empty())
     throw UsageError("--set, --vocabulary and --cache say how a config's model is run; give one: adder bench CONFIG.json --set …");
@@ -141,14 +156,6 @@ Work chosen(BenchOptions& options, const ModelFactory& factory) {
     throw UsageError("no benchmark's name contains \"" + options.filters[0] + "\"; there are" + list);
   }
   return work;
-}
-
-// Whether the config's model is to decode with a cache of bfloat16.
-bool bf16_cache(const BenchOptions& options, const Subject& subject, const ModelFactory& factory) {
-  if (options.cache.empty()) return false;
-  const kernels::Rehearsal no_weights;
-  const auto& [config, vocabulary] = subject.planned;
-  return bf16_cache(options.cache, *factory.make(config.model, vocabulary, uint64_t(config.seed), config.dtype()), subject.name);
 }
 
 int bench_command(BenchOptions options, const ModelFactory& factory) {
@@ -172,7 +179,7 @@ int bench_command(BenchOptions options, const ModelFactory& factory) {
   }
   for (const Subject& subject : work.models) {
     const auto& [config, vocabulary] = subject.planned;
-    const ModelSpeed speed = measure_model(config, factory, vocabulary, peak, options.seconds, bf16_cache(options, subject, factory));
+    const ModelSpeed speed = measure_model(config, factory, vocabulary, peak, options.seconds, subject.bf16_cache);
     show(model_line(subject, speed, work.width()));
     models.push(model_json(subject, speed));
   }

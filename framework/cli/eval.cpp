@@ -105,12 +105,12 @@ void check_split(const std::string& split) {
 
 // Options of text say nothing to a task, nor the other way round.
 void check_kind(const EvalOptions& o, const LoadedModel& loaded) {
-  const bool text = !o.data.empty() || o.split != "validation" || o.window || o.stride || !o.state.empty() || !o.cache.empty() || o.by_position;
+  const bool text = !o.data.empty() || o.split != "validation" || o.window || o.stride || !o.state.empty() || o.by_position;
   if (o.task.examples < 0)
     throw UsageError("--examples is " + std::to_string(o.task.examples) + ", expected at least 1, or 0: the config's");
   if (loaded.config.data.task.given() && text)
     throw UsageError(loaded.path + ": was trained on the task " + loaded.config.data.task.name +
-                     ", which has no text; --data, --split, --window, --stride, --state, --cache and --by-position are for text, "
+                     ", which has no text; --data, --split, --window, --stride, --state and --by-position are for text, "
                      "--length and --examples for tasks");
   if (!loaded.config.data.task.given() && (!o.task.lengths.empty() || o.task.examples))
     throw UsageError(loaded.path + ": was trained on no task (data.task); --length and --examples are for tasks");
@@ -137,6 +137,7 @@ JsonValue to_json(const LoadedModel& loaded, const EvalText& text, const Evaluat
   result.set("window", o.window);
   result.set("stride", o.stride);
   result.set("state", std::string(o.carry ? "carry" : "reset"));
+  if (o.bf16_cache) result.set("cache", "bf16");
   result.set("loss", e.loss());
   result.set("perplexity", e.perplexity());
   if (e.bytes > 0) result.set("bits_per_byte", e.bits_per_byte());
@@ -160,7 +161,8 @@ void print_text(const LoadedModel& loaded, const EvalText& text, const Evaluatio
                    (text.tokens.documents_marked() ? " of its document" : "") + " once" +
                    (e.bytes > 0 ? " (" + with_commas(e.bytes) + " bytes)" : "")},
       {"windows", with_commas(o.window) + " tokens, stride " + with_commas(o.stride) +
-                      (o.carry ? ", state carried from one to the next" : ", state reset before each")},
+                      (o.carry ? ", state carried from one to the next" : ", state reset before each") +
+                      (o.bf16_cache ? ", keys and values in bfloat16" : "")},
       {"loss", decimals(e.loss(), 4) + " nats a token"},
       {"perplexity", significant(e.perplexity(), 5)},
   };
@@ -192,10 +194,12 @@ std::optional<PairedFloor> floor_of(const EvalText& text, const std::vector<doub
 int eval_command(const EvalOptions& options, const ModelFactory& factory) {
   options.compute.apply();
   check_split(options.split);
+  check_cache(options.cache);
   LoadedModel loaded = open_model(options.source, factory);
   check_kind(options, loaded);
   if (loaded.config.data.task.given()) {
     EvalTaskOptions task = options.task;
+    task.bf16_cache = bf16_cache(options.cache, *loaded.model, loaded.path);
     task.json = options.json;
     eval_task(loaded, task);
     return kOk;

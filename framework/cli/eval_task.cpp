@@ -67,7 +67,7 @@ void eval_task(LoadedModel& loaded, const EvalTaskOptions& options) {
   const std::vector<int64_t> lengths = lengths_of(config.data.task, options);
   require_evaluable(*loaded.model, config.data.task, lengths);
   if (options.examples > 0) config.data.task.evaluation_examples = options.examples;
-  const auto results = evaluate_lengths(*loaded.model, config, lengths);
+  const auto results = evaluate_lengths(*loaded.model, config, lengths, nullptr, options.bf16_cache);
   if (options.json)
     print_json(result_json(loaded, results));
   else

@@ -9,6 +9,7 @@ namespace adder {
 struct EvalTaskOptions {
   std::vector<int64_t> lengths;  // none: those of the config
   int64_t examples = 0;          // of each; 0: as many as the config says
+  bool bf16_cache = false;       // Pass::bf16_cache
   bool json = false;
 };
 

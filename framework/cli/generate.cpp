@@ -31,6 +31,7 @@ struct GenerateOptions {
   int64_t tokens = 200, samples = 1, seed = int64_t(SamplingOptions().seed);
   SamplingOptions sampling;
   std::string precision, cache;
+  bool bf16_cache = false;  // what `cache` says of the model
   bool json = false;
   ComputeOptions compute;
 };
@@ -42,6 +43,7 @@ void check(const GenerateOptions& o) {
                      ", expected 0 (always the likeliest) or more");
   if (o.prompts.empty() && o.prompt_file.empty())
     throw UsageError("there is no prompt; give --prompt TEXT, or --prompts FILE with one a line");
+  check_cache(o.cache);
   if (o.samples < 1) throw UsageError("--samples is " + std::to_string(o.samples) + ", expected 1 or more");
   if (o.seed < 0) throw UsageError("--seed is " + std::to_string(o.seed) + ", expected 0 or more");
   if (o.sampling.top_k < 0)
@@ -153,9 +155,10 @@ class TextStream {
   std::vector<int32_t> tokens_;
 };
 
-JsonValue to_json(const LoadedModel& loaded, const SamplingOptions& o, const std::string& prompt,
-                  const TextStream& out) {
+JsonValue to_json(const GenerateOptions& options, const LoadedModel& loaded, const SamplingOptions& o,
+                  const std::string& prompt, const TextStream& out) {
   JsonValue result = describe(loaded);
+  if (options.bf16_cache) result.set("cache", "bf16");
   result.set("temperature", o.temperature);
   result.set("top_k", o.top_k);
   result.set("top_p", o.top_p);
@@ -177,7 +180,6 @@ void tell_speed(int64_t tokens, std::chrono::steady_clock::time_point start, con
 
 // One continuation of one prompt: shown as it is decoded.
 int stream_one(const GenerateOptions& options, const LoadedModel& loaded, const Prompt& prompt) {
-  const bool half_cache = bf16_cache(options.cache, *loaded.model, loaded.path);
   const std::vector<int32_t> ids = encode(prompt, loaded);
   const Interruption interruption;
   TextStream out(*loaded.tokenizer, !options.json);
@@ -186,9 +188,9 @@ int stream_one(const GenerateOptions& options, const LoadedModel& loaded, const 
   generate(*loaded.model, ids, options.tokens, options.sampling, [&](int32_t token) {
     out.add(token);
     return !interruption.requested();
-  }, half_cache);
+  }, options.bf16_cache);
   out.finish();
-  if (options.json) print_json(to_json(loaded, options.sampling, prompt.text, out));
+  if (options.json) print_json(to_json(options, loaded, options.sampling, prompt.text, out));
   tell_speed(int64_t(out.tokens().size()), start, loaded);
   return interruption.exit_code();
 }
@@ -219,7 +221,7 @@ void show_row(const GenerateOptions& options, const LoadedModel& loaded, const R
               size_t number, size_t count) {
   out.finish();
   if (options.json) {
-    print(dump(to_json(loaded, row.sampling, row.prompt->text, out), -1) + "\n");
+    print(dump(to_json(options, loaded, row.sampling, row.prompt->text, out), -1) + "\n");
     return;
   }
   const std::string seed = options.samples > 1 ? ", seed " + std::to_string(row.sampling.seed) : "";
@@ -230,7 +232,6 @@ void show_row(const GenerateOptions& options, const LoadedModel& loaded, const R
 // Several continuations: in batches that bound the memory, each block shown when its batch is done.
 int show_many(const GenerateOptions& options, const LoadedModel& loaded, const std::vector<Prompt>& prompts) {
   constexpr size_t kRowsAtOnce = 64;
-  const bool half_cache = bf16_cache(options.cache, *loaded.model, loaded.path);
   const std::vector<Row> rows = rows_of(options, loaded, prompts);
   const Interruption interruption;
   const auto start = std::chrono::steady_clock::now();
@@ -248,7 +249,7 @@ int show_many(const GenerateOptions& options, const LoadedModel& loaded, const s
       texts[size_t(row)].add(token);
       ++tokens;
       return !interruption.requested();
-    }, half_cache);
+    }, options.bf16_cache);
     for (size_t r = 0; r < count; ++r)
       show_row(options, loaded, rows[first + r], texts[r], first + r + 1, rows.size());
     flush_output();
@@ -270,6 +271,7 @@ int generate_command(GenerateOptions options, const ModelFactory& factory) {
   check(options);
   options.sampling.seed = uint64_t(options.seed);
   const LoadedModel loaded = open(options, factory);
+  options.bf16_cache = bf16_cache(options.cache, *loaded.model, loaded.path);
   const std::vector<Prompt> prompts = prompts_of(options);
   const bool many = !options.prompt_file.empty() || prompts.size() > 1 || options.samples > 1;
   return many ? show_many(options, loaded, prompts) : stream_one(options, loaded, prompts[0]);

@@ -69,10 +69,11 @@ bool is_solved(const TaskConfig& config, const TaskEvaluation& at_goal_length) {
 }
 
 std::vector<TaskEvaluation> evaluate_lengths(Model& model, const Config& config, const std::vector<int64_t>& lengths,
-                                             const std::function<bool()>& stop) {
+                                             const std::function<bool()>& stop, bool bf16_cache) {
   const TaskConfig& c = config.data.task;
   TaskEvaluationOptions options;
   options.examples = c.evaluation_examples, options.seed = uint64_t(config.seed), options.stop = stop;
+  options.bf16_cache = bf16_cache;
   std::vector<TaskEvaluation> results;
   for (const int64_t length : lengths) {
     results.push_back(evaluate_task(model, task_of(c), length, options));

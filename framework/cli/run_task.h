@@ -19,7 +19,7 @@ void require_evaluable(const Model& model, const TaskConfig& config, const std::
 
 // One evaluation of each length, in their order; fewer where `stop` gave up.
 std::vector<TaskEvaluation> evaluate_lengths(Model& model, const Config& config, const std::vector<int64_t>& lengths,
-                                             const std::function<bool()>& stop = nullptr);
+                                             const std::function<bool()>& stop = nullptr, bool bf16_cache = false);
 bool is_solved(const TaskConfig& config, const TaskEvaluation& at_goal_length);
 
 struct TaskScores {

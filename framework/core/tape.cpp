@@ -219,6 +219,7 @@ Tape::Scope::~Scope() {
 }
 
 Var Tape::leaf(const Tensor& value) {
+  if (value.dtype() == DType::bf16) throw Error("[leaf] a bfloat16 tensor has no gradient, expected float32 or float64");
   auto node = node_for(this, value);
   records_.push_back({"leaf", scope_, {node}, {}, nullptr});
   return Var(value, node);

@@ -245,7 +245,7 @@ Tensor Hdf5File::read(const std::string& path, DType dtype, const Shape& shape) 
   const Source source(file_, id(), hdf5::absolute(path));
   if (hdf5::type_name(source.type) != name(dtype) || source.shape != shape)
     source.refuse(std::string(name(dtype)) + " " + to_string(shape));
-  return read(path);
+  return read(path).to(dtype);
 }
 
 std::vector<int64_t> Hdf5File::read_integers(const std::string& path) const {

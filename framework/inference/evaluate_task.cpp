@@ -102,7 +102,7 @@ TaskEvaluation evaluate_task(Model& model, const Task& task, int64_t length, con
         break;
       }
       const Batch now = piece(batch, start, std::min(window, positions - start));
-      Pass pass;
+      Pass pass{.bf16_cache = options.bf16_cache};
       add(model.forward(pass, {now.ids, now.resets, now.features}, state).value(), now, scores);
     }
     for (const Score& score : scores) {

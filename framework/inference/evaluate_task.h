@@ -13,6 +13,7 @@ struct TaskEvaluationOptions {
   uint64_t seed = 0;      // of the run: the examples' streams are apart from those of training
   int64_t window = 1024;  // positions at a time, the state going on, where the model's state is bounded
   std::function<bool()> stop = nullptr;  // asked before each pass; true: give up
+  bool bf16_cache = false;               // Pass::bf16_cache
 };
 
 struct TaskEvaluation {

@@ -218,7 +218,8 @@ void write_safetensors(const std::string& path, const std::vector<std::pair<std:
                        const std::set<std::string>& in_bf16) {
   std::vector<Stored> order;
   for (const auto& [name, value] : tensors)
-    order.push_back({&name, value.contiguous() ? value : value.clone(), in_bf16.contains(name)});
+    order.push_back({&name, value.contiguous() ? value : value.clone(),
+                     in_bf16.contains(name) && value.dtype() != DType::bf16});
   // Wide types first: then each tensor is aligned to its own size.
   std::stable_sort(order.begin(), order.end(),
                    [](const Stored& a, const Stored& b) { return a.width() > b.width(); });

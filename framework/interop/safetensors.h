@@ -74,7 +74,7 @@ class SafetensorsFolder {
   std::map<std::string, Item> items_;
 };
 
-// Writes tensors (float32 as F32, float64 as F64, int32 as I32), wide types first, whole or not at all. Those
+// Writes tensors (float32 as F32, float64 as F64, int32 as I32, bfloat16 as BF16), wide types first, whole or not at all. Those
 // named in `in_bf16` are float32 and become BF16, rounded to the nearest, ties to even.
 void write_safetensors(const std::string& path, const std::vector<std::pair<std::string, Tensor>>& tensors,
                        const std::map<std::string, std::string>& metadata = {{"format", "pt"}},

@@ -33,7 +33,7 @@ struct Pass {
   uint64_t step = 0;         // keys the random streams of this pass
   uint64_t next_stream = 0;  // streams drawn so far in this pass
   bool recompute = false;    // blocks keep their inputs only; backward computes the rest anew
-  bool bf16_cache = false;   // attention rounds keys and values to bfloat16 and keeps them so; where nothing is recorded
+  bool bf16_cache = false;   // attention rounds keys and values to bfloat16 and keeps them so; an Error on a tape
   Readings* readings = nullptr;  // where parts of the model tell numbers of themselves; null: nobody asks
   Decays* decays = nullptr;      // where mixers tell the factors of their states; null: nobody asks
   Tangents* tangents = nullptr;  // where recurrences tell their Jacobians; null: nobody asks

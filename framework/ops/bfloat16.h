@@ -4,8 +4,8 @@
 
 namespace adder::ops {
 
-// y = x, each number the nearest bfloat16 (kernels/bfloat16.h), and kept as such; x float32, of any shape. It has no gradient:
-// an Error where x is recorded.
+// y = x, each number rounded as kernels/bfloat16.h says, and kept as such; x float32, of any shape. It has no gradient: an Error
+// where x is recorded.
 Var to_bfloat16(const Var& x);
 
 }  // namespace adder::ops

@@ -39,9 +39,15 @@ HWY_INLINE Vec<float> load(const BFloat16* p) {
 }
 HWY_INLINE Vec<float> load(const BFloat16* p, int64_t n) {
   if (HWY_LIKELY(n >= kLanes<float>)) return load(p);
+#if HWY_TARGET == HWY_AVX3
+  const hn::Rebind<uint16_t, Tag<float>> half;
+  const auto some = hn::MaskedLoad(hn::FirstN(half, size_t(std::max<int64_t>(n, 0))), half, reinterpret_cast<const uint16_t*>(p));
+  return {{hn::BitCast(Tag<float>(), hn::ShiftLeft<16>(hn::PromoteTo(Tag<uint32_t>(), some)))}};
+#else
   BFloat16 some[kLanes<float>] = {};
-  std::copy_n(p, std::max<int64_t>(n, 0), some);
+  for (int64_t i = 0; i < n; ++i) some[i] = p[i];
   return load(some);
+#endif
 }
 
 namespace {
@@ -369,21 +375,20 @@ HWY_INLINE void add_few(const float* q, const BFloat16* k, int64_t k_row, Native
 template <class X>
 constexpr int64_t kFewDims = 16 / int64_t(sizeof(X));
 
-// scores[key] = sum_d q[d] k[begin + key][column + d] for kPiece keys, where vectors of keys and of elements come out even;
-// false: nothing was done.
+// scores[key] = sum_d q[d] k[begin + key][column + d] for kPiece keys, where these and a head's elements come out even; false:
+// nothing was done.
 template <class T, class X>
 HWY_INLINE bool score_piece(const T* q, const Sequence<const X>& k, int64_t b, int64_t column, int64_t begin, int64_t keys,
                             int64_t dim, T* scores, Upcoming& next, int64_t rows) {
   if constexpr (std::is_same_v<T, float>) {
     constexpr int64_t n = kNativeLanes<float>;
-    if (keys < kPiece || dim % kPiece != 0 || k.stride * sizeof(X) % sizeof(float) != 0) return false;
+    if (keys < kPiece || dim % kFewDims<X> != 0 || k.stride * sizeof(X) % sizeof(float) != 0) return false;
     for (int64_t j = 0; j < kPiece; j += n) {
       const X* key = k.row(b, begin + j) + column;
       auto sum = hn::Zero(Tag<float>());
       for (int64_t d = 0; d < dim; d += kPiece) {
-        next.fetch(rows);
-#pragma GCC unroll 4
-        for (int64_t i = d; i < d + kPiece; i += kFewDims<X>) add_few(q + i, key + i, k.stride, sum);
+        if (j == 0) next.fetch(rows);
+        for (int64_t i = d; i < std::min(dim, d + kPiece); i += kFewDims<X>) add_few(q + i, key + i, k.stride, sum);
       }
       hn::StoreU(sum, Tag<float>(), scores + j);
     }
@@ -396,13 +401,13 @@ template <class... Any>
 bool score_piece(Any&&...) { return false; }
 #endif
 
-// out[d][key] = k[begin + key][column + d] for `keys` keys, kPiece at most
+// out[d][key] = k[begin + key][column + d] for `keys` keys, kPiece at most; rows of out are kKeys apart
 template <class T, class X>
 void transpose_keys(const Sequence<const X>& k, int64_t b, int64_t column, int64_t begin, int64_t keys, int64_t dim, T* out) {
-  if constexpr (std::is_same_v<T, X>) return transpose(k.row(b, begin) + column, k.stride, keys, dim, out, kPiece);
+  if constexpr (std::is_same_v<T, X>) return transpose(k.row(b, begin) + column, k.stride, keys, dim, out, kKeys);
   T* rows = scratch<T>(size_t(kPiece * dim), kScores);
   copy_rows(k, b, column, begin, keys, dim, rows);
-  transpose(rows, dim, keys, dim, out, kPiece);
+  transpose(rows, dim, keys, dim, out, kKeys);
 }
 
 // Keys [begin, end) of one head, in pieces, between which some rows of the next block are asked for.
@@ -412,13 +417,13 @@ void attend(const Attention<T>& a, const Sequence<const X>& k, const Sequence<co
   const int64_t dim = a.head_dim, key = head / (a.heads / a.kv_heads) * dim, keys = end - begin;
   alignas(64) T scores[kKeys] = {};
   const T* q = a.q.row(b, t) + head * dim;
-  for (int64_t j = 0; j < keys; j += kPiece) {
-    const int64_t some = std::min(kPiece, keys - j);
-    if (score_piece(q, k, b, key, begin + j, some, dim, scores + j, next, rows)) continue;
+  int64_t scored = 0;
+  while (score_piece(q, k, b, key, begin + scored, keys - scored, dim, scores + scored, next, rows)) scored += kPiece;
+  for (int64_t j = scored; j < keys; j += kPiece) {
     next.fetch(rows * std::max<int64_t>(1, dim / kPiece));
-    transpose_keys(k, b, key, begin + j, some, dim, packed);
-    add_all_products(q, dim, packed, kPiece, scores + j, some);
+    transpose_keys(k, b, key, begin + j, std::min(kPiece, keys - j), dim, packed + j);
   }
+  if (scored < keys) add_all_products(q, dim, packed + scored, kKeys, scores + scored, keys - scored);
   for (int64_t j = 0; j < keys; j += kLanes<T>) store(scores + j, load(scores + j, keys - j) * set(a.scale), keys - j);
   const T most = std::max(at.greatest, row_max(scores, keys));
   for (int64_t j = 0; j < keys; j += kLanes<T>)
@@ -440,7 +445,7 @@ void forward_query(const Attention<T>& a, const Sequence<const X>& k, const Sequ
   const int64_t dim = a.head_dim, width = dim + kLanes<T>, low = first_key(a, b, t), high = past_key(a, b, t);
   const int64_t each = a.heads / a.kv_heads, pieces = (last - first) * (kKeys / kPiece) * (1 + std::max<int64_t>(1, dim / kPiece));
   const int64_t rows = (kKeys + pieces - 1) / pieces;  // asked for at a time
-  T* packed = scratch<T>(size_t(dim * kPiece), kPacked);
+  T* packed = scratch<T>(size_t(dim * kKeys), kPacked);
   T* sums = scratch<T>(size_t((last - first) * width), kSums);
   std::vector<Running<T>> heads(size_t(last - first));
   std::fill_n(sums, (last - first) * width, T(0));

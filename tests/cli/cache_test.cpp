@@ -47,10 +47,27 @@ TEST_F(CliCache, GeneratesScoresAndIsTimed) {
   std::vector<std::string> several = generate;
   several.insert(several.end(), {"--samples", "2", "--precision", "bf16"});
   EXPECT_EQ(work.run(several).code, 0);
-  const double rounded = json_of({"eval", "gpt", "--cache", "bf16"})["loss"], exact = json_of({"eval", "gpt"})["loss"];
+  EXPECT_EQ(json_of(generate)["cache"], "bf16");
+  const json rounded = json_of({"eval", "gpt", "--cache", "bf16"}), exact = json_of({"eval", "gpt"});
+  EXPECT_EQ(rounded["cache"], "bf16");
+  EXPECT_FALSE(exact.contains("cache"));
+  EXPECT_NE(rounded["loss"], exact["loss"]);
+  EXPECT_NEAR(double(rounded["loss"]), double(exact["loss"]), 1e-2);
+  EXPECT_TRUE(has(work.run({"eval", "gpt", "--cache", "bf16"}).out, "keys and values in bfloat16"));
+  const json model = json_of({"bench", "gpt.json", "--seconds", "0.001", "--cache", "bf16"})["models"][0];
+  EXPECT_GT(model["decode_tokens_per_second"], 0);
+  EXPECT_EQ(model["cache"], "bf16");
+}
+
+TEST_F(CliCache, ATaskIsScoredSo) {
+  work.write("recall.json", R"({"data": {"task": {"name": "copy_memory", "length": 16}}, "model": {"architecture": "attention", "d_model": 8,
+      "n_layers": 2, "n_heads": 2}, "training": {"steps": 3, "batch_size": 2}, "evaluation": {"every": 0}})");
+  const Ran trained = work.run({"train", "recall.json", "--out", "recall", "--quiet"});
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  const double rounded = json_of({"eval", "recall", "--cache", "bf16"})["lengths"][0]["loss"];
+  const double exact = json_of({"eval", "recall"})["lengths"][0]["loss"];
   EXPECT_NE(rounded, exact);
   EXPECT_NEAR(rounded, exact, 1e-2);
-  EXPECT_GT(json_of({"bench", "gpt.json", "--seconds", "0.001", "--cache", "bf16"})["models"][0]["decode_tokens_per_second"], 0);
 }
 
 TEST_F(CliCache, SaysWhyNot) {
@@ -65,6 +82,9 @@ TEST_F(CliCache, SaysWhyNot) {
   refuses({"generate", "gru", "--prompt", "In", "--cache", "bf16"}, "has no attention");
   refuses({"eval", "gru", "--cache", "bf16"}, "has no attention");
   refuses({"bench", "gru.json", "--seconds", "0.001", "--cache", "bf16"}, "gru.json: has no attention");
+  const Ran early = work.run({"bench", "gpt.json", "--cache", "f16"});
+  EXPECT_EQ(early.code, 2);
+  EXPECT_EQ(early.out, "");
   refuses({"bench", "matmul", "--cache", "bf16"}, "--set, --vocabulary and --cache say how a config's model is run");
 }
 

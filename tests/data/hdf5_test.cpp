@@ -31,9 +31,12 @@ TEST(Hdf5, TensorsRoundTrip) {
     file.write("/deep/er/c", c);
     file.write("/scalar", Tensor::full({}, 2.5));
     file.write("/none", Tensor::empty({0, 4}));
+    file.write("/half", Tensor::full({2}, 1.5).to(DType::bf16));
     file.close();
   }
   const Hdf5File file = Hdf5File::open(path);
+  EXPECT_EQ(file.read("/half").dtype(), DType::f32);  // exact, and read by everybody
+  EXPECT_EQ(file.read("/half").item(1), 1.5);
   const Tensor a2 = file.read("/model/blocks.0.norm.weight", DType::f32, {2, 3});
   for (int i = 0; i < 6; ++i) EXPECT_EQ(a2.item(i), a.item(i));
   EXPECT_EQ(file.read("/b").dtype(), DType::f64);

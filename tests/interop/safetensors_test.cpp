@@ -61,15 +61,22 @@ TEST(Safetensors, RoundTrip) {
   const Tensor b = Tensor::from<double>({2}, std::vector<double>{1.0 / 3, -1e300});
   const Tensor c = Tensor::from<int32_t>({3}, std::vector<int32_t>{-1, 0, 7});
   write_safetensors(
-      path, {{"a", a}, {"b", b}, {"c", c}, {"none", Tensor::empty({0, 4})}, {"one", Tensor::full({}, 3)}});
+      path, {{"a", a}, {"b", b}, {"c", c}, {"none", Tensor::empty({0, 4})}, {"one", Tensor::full({}, 3)},
+             {"half", Tensor::full({3}, 1.5).to(DType::bf16)}});
   const SafetensorsFile file(path);
   EXPECT_EQ(file.metadata().at("format"), "pt");
-  EXPECT_EQ(file.entries().size(), 5u);
+  EXPECT_EQ(file.entries().size(), 6u);
   EXPECT_EQ(std::memcmp(file.load("a").raw(), a.raw(), 24), 0);
   EXPECT_EQ(std::memcmp(file.load("b").raw(), b.raw(), 16), 0);
   EXPECT_EQ(std::memcmp(file.load("c").raw(), c.raw(), 12), 0);
   EXPECT_EQ(file.load("none").shape(), (Shape{0, 4}));
   EXPECT_EQ(file.load("one").item(), 3);
+  EXPECT_EQ(file.load("half").item(2), 1.5);
+  for (const SafetensorsEntry& entry : file.entries()) {
+    if (entry.name != "half") continue;
+    EXPECT_EQ(entry.dtype, "BF16");
+    EXPECT_EQ(entry.end - entry.begin, 6u);
+  }
   EXPECT_THROW(file.load("missing"), UnreadableError);
   uint64_t length = 0;
   std::memcpy(&length, bytes_of_file(path).data(), 8);

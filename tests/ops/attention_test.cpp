@@ -102,6 +102,7 @@ TEST(Attention, GradientsOfASplitAreThoseOfItsParts) {
 }
 
 TEST(Attention, SameBitsOnThreadsAndTargets) {
+  for (const int64_t dim : {4, 12, 16, 40}) expect_bits("a query", attention_case({2, 1, 90, 6, 2, dim, {89, 30}}));
   expect_bits("attention", attention_case({3, 131, 131, 6, 2, 20}));
   expect_bits("attention", attention_case({2, 40, 200, 2, 2, 33, {150, 7}}));
   expect_bits("many pairs", attention_case({4, 40, 40, 8, 4, 9}));  // a task each on one or two threads, stripes on five
@@ -166,40 +167,44 @@ TEST(Attention, FewQueriesHaveTheBitsOfMany) {
   }
 }
 
-// Keys and values of two bytes are what they are in four: a query alone, a few, many heads of many and few heads of many.
+// Keys and values of two bytes are what they are in four: a query alone, a few, many heads of many and few heads of many; side
+// by side in one tensor, whose rows may begin at odd places.
 TEST(Attention, KeysAndValuesOfBFloat16HaveTheBitsOfTheSameNumbersInFloat32) {
   struct Sizes {
     int64_t batch, queries, keys, heads, kv_heads, dim;
   };
   for (const Sizes& s : {Sizes{1, 1, 200, 6, 6, 64}, Sizes{2, 3, 131, 4, 2, 20}, Sizes{2, 1, 70, 2, 1, 83}, Sizes{1, 40, 90, 2, 2, 33},
-                         Sizes{4, 70, 70, 8, 8, 16}, Sizes{3, 5, 5, 1, 1, 1}}) {
-    const Tensor q = normal_input({s.batch, s.queries, s.heads * s.dim}, 1).to(DType::f32);
-    const Tensor kv = normal_input({s.batch, s.keys, 2 * s.kv_heads * s.dim}, 2).to(DType::f32);
-    const Tensor past = Tensor::empty({s.batch}, DType::i32), first = Tensor::zeros({s.batch, s.queries}, DType::i32);
-    for (int64_t b = 0; b < s.batch; ++b) past.data<int32_t>()[b] = int32_t(b % 2 ? (s.keys - s.queries) / 2 : s.keys - s.queries);
-    first.data<int32_t>()[s.queries - 1] = int32_t(s.keys - s.queries) / 3;
-    const int64_t width = s.kv_heads * s.dim;
-    const Var k = ops::to_bfloat16(kv.narrow(2, 0, width)), v = ops::to_bfloat16(kv.narrow(2, width, width));
-    const auto y = [&](const Var& keys, const Var& values) {
-      return bits_of(ops::attention(q, keys, values, {s.heads, s.kv_heads}, past, first).value());
-    };
-    EXPECT_EQ(y(k, v), y(k.value().to(DType::f32), v.value().to(DType::f32))) << s.queries << " of " << s.keys << ", " << s.dim;
-    EXPECT_NE(y(k, v), y(kv.narrow(2, 0, width), kv.narrow(2, width, width)));
-  }
+                         Sizes{4, 70, 70, 8, 8, 16}, Sizes{3, 5, 5, 1, 1, 1}, Sizes{2, 2, 150, 6, 2, 16}, Sizes{1, 1, 99, 4, 4, 80},
+                         Sizes{1, 1, 97, 2, 1, 40}, Sizes{1, 4, 65, 3, 3, 12}})
+    for (const int64_t apart : {0, 1, 2}) {  // elements between keys and values
+      const int64_t width = s.kv_heads * s.dim;
+      const Tensor q = normal_input({s.batch, s.queries, s.heads * s.dim}, 1).to(DType::f32);
+      const Tensor kv = normal_input({s.batch, s.keys, 2 * width + apart}, 2).to(DType::f32), halves = kv.to(DType::bf16);
+      const Tensor past = Tensor::empty({s.batch}, DType::i32), first = Tensor::zeros({s.batch, s.queries}, DType::i32);
+      for (int64_t b = 0; b < s.batch; ++b) past.data<int32_t>()[b] = int32_t(b % 2 ? (s.keys - s.queries) / 2 : s.keys - s.queries);
+      first.data<int32_t>()[s.queries - 1] = int32_t(s.keys - s.queries) / 3;
+      const auto y = [&](const Tensor& both) {
+        return bits_of(ops::attention(q, both.narrow(2, 0, width), both.narrow(2, width + apart, width), {s.heads, s.kv_heads}, past,
+                                      first).value());
+      };
+      EXPECT_EQ(y(halves), y(halves.to(DType::f32))) << s.queries << " of " << s.keys << ", " << s.dim << ", " << apart;
+      EXPECT_NE(y(halves), y(kv));
+    }
 }
 
 TEST(Attention, KeysAndValuesOfBFloat16OnThreadsAndTargets) {
-  for (const int64_t queries : {1, 40}) {
-    OpCase c = attention_case({2, queries, 90, 6, 2, 20, {int32_t(90 - queries), 7}});
-    const Tensor k = c.inputs[1].to(DType::f32).to(DType::bf16), v = c.inputs[2].to(DType::f32).to(DType::bf16);
-    c.inputs.resize(1);
-    c.op = [=](const std::vector<Var>& x) {
-      const Tensor past = Tensor::from<int32_t>({2}, std::vector<int32_t>{int32_t(90 - queries), 7});
-      const Var q = x[0].dtype() == DType::f32 ? x[0].detach() : x[0].value().to(DType::f32);
-      return std::vector<Var>{ops::attention(q, k, v, {6, 2}, past)};
-    };
-    expect_bits("bfloat16", c);
-  }
+  for (const int64_t dim : {16, 20, 40, 64})
+    for (const int64_t queries : {1, 3, 40}) {
+      OpCase c = attention_case({2, queries, 90, 6, 2, dim, {int32_t(90 - queries), 7}});
+      const Tensor k = c.inputs[1].to(DType::f32).to(DType::bf16), v = c.inputs[2].to(DType::f32).to(DType::bf16);
+      c.inputs.resize(1);
+      c.op = [=](const std::vector<Var>& x) {
+        const Tensor past = Tensor::from<int32_t>({2}, std::vector<int32_t>{int32_t(90 - queries), 7});
+        const Var q = x[0].dtype() == DType::f32 ? x[0].detach() : x[0].value().to(DType::f32);
+        return std::vector<Var>{ops::attention(q, k, v, {6, 2}, past)};
+      };
+      expect_bits("bfloat16", c);
+    }
 }
 
 TEST(Attention, BFloat16IsRefusedWhereItCannotBe) {
@@ -216,6 +221,7 @@ TEST(Attention, BFloat16IsRefusedWhereItCannotBe) {
             "[append_rows] an input has dtype bfloat16, expected float32 or float64");
   Tape tape;
   const Var recorded = tape.leaf(x.value());
+  EXPECT_EQ(message_of([&] { tape.leaf(half.value()); }), "[leaf] a bfloat16 tensor has no gradient, expected float32 or float64");
   EXPECT_EQ(message_of([&] { ops::to_bfloat16(recorded); }),
             "[to_bfloat16] x is recorded, but rounding has no gradient; expected a pass without a tape");
   EXPECT_EQ(message_of([&] { ops::attention(recorded, half, half, {2, 2}); }),
