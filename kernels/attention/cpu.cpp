@@ -443,8 +443,8 @@ template <class T, class X>
 void forward_query(const Attention<T>& a, const Sequence<const X>& k, const Sequence<const X>& v, int64_t b, int64_t first,
                    int64_t last, int64_t t) {
   const int64_t dim = a.head_dim, width = dim + kLanes<T>, low = first_key(a, b, t), high = past_key(a, b, t);
-  const int64_t each = a.heads / a.kv_heads, pieces = (last - first) * (kKeys / kPiece) * (1 + std::max<int64_t>(1, dim / kPiece));
-  const int64_t rows = (kKeys + pieces - 1) / pieces;  // asked for at a time
+  const int64_t each = a.heads / a.kv_heads, requests = (last - first) * (kKeys / kPiece) * (1 + std::max<int64_t>(1, dim / kPiece));
+  const int64_t rows = (kKeys + requests - 1) / requests;  // asked for at a time
   T* packed = scratch<T>(size_t(dim * kKeys), kPacked);
   T* sums = scratch<T>(size_t((last - first) * width), kSums);
   std::vector<Running<T>> heads(size_t(last - first));
