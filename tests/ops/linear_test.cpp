@@ -6,6 +6,7 @@
 #include "kernels/matmul/ref.h"
 #include "kernels/simd_target.h"
 #include "tests/support/check.h"
+#include "tests/support/same.h"
 
 namespace adder {
 namespace {
@@ -35,6 +36,28 @@ TEST(Linear, ARowOfABatchHasTheBitsOfThatRowAlone) {
   for (int64_t i : {0, 100, 332}) {
     const Tensor one = ops::linear(x.narrow(0, i, 1), w).value();
     for (int64_t j = 0; j < 217; ++j) ASSERT_EQ(one.item(j), all.item(i * 217 + j)) << i << ", " << j;
+  }
+}
+
+// Rows by ways of their own: few with a large matrix, whose next panel is asked for meanwhile (on to its very end), and many.
+TEST(Linear, FewRowsOfALargeMatrixHaveTheBitsOfMany) {
+  const int64_t many = 300, k = 701, n = 1003;
+  const Tensor x = normal_input({many, k}, 1).to(DType::f32), w = normal_input({n, k}, 2).to(DType::f32);
+  const Tensor dy = normal_input({many, n}, 3).to(DType::f32);
+  const auto results = [&](int64_t rows) {
+    Tape tape;
+    const Var in = tape.leaf(x.narrow(0, 0, rows).clone());
+    const Var y = ops::linear(in, w, {});
+    Tensor dx;
+    watch(in, [&](const Tensor& g) { dx = g.clone(); });
+    tape.backward({{y, dy.narrow(0, 0, rows).clone()}});
+    return std::pair{y.value(), dx};
+  };
+  const auto [y, dx] = results(many);
+  for (const int64_t rows : {5, 13, 40, 64, 201}) {
+    const auto [few_y, few_dx] = results(rows);
+    expect_same(few_y, y.narrow(0, 0, rows), "y of " + std::to_string(rows));
+    expect_same(few_dx, dx.narrow(0, 0, rows), "dx of " + std::to_string(rows));
   }
 }
 
