@@ -122,7 +122,6 @@ struct Work {
 
 // Whether the config's model is to decode with a cache of bfloat16.
 bool bf16_cache(const std::string& cache, const PlannedConfig& planned, const std::string& name, const ModelFactory& factory) {
-  check_cache(cache);
   if (cache.empty()) return false;
   const kernels::Rehearsal no_weights;
   const auto& [config, vocabulary] = planned;

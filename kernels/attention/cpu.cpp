@@ -27,22 +27,21 @@ namespace kernels {
 namespace HWY_NAMESPACE {
 
 // Keys and values may be bfloat16 numbers: wherever they are loaded they become floats.
+using HalfTag = hn::Rebind<uint16_t, Tag<float>>;
+HWY_INLINE Native<float> widened(const hn::Vec<HalfTag>& halves) {
+  return hn::BitCast(Tag<float>(), hn::ShiftLeft<16>(hn::PromoteTo(Tag<uint32_t>(), halves)));
+}
 HWY_INLINE Vec<float> load(const BFloat16* p) {
-  const hn::Rebind<uint16_t, Tag<float>> half;
   const auto* words = reinterpret_cast<const uint16_t*>(p);
   Vec<float> r;
-  for (int i = 0; i < Vec<float>::kParts; ++i) {
-    const auto wide = hn::PromoteTo(Tag<uint32_t>(), hn::LoadU(half, words + i * kNativeLanes<float>));
-    r.part[i] = hn::BitCast(Tag<float>(), hn::ShiftLeft<16>(wide));
-  }
+  for (int i = 0; i < Vec<float>::kParts; ++i) r.part[i] = widened(hn::LoadU(HalfTag(), words + i * kNativeLanes<float>));
   return r;
 }
 HWY_INLINE Vec<float> load(const BFloat16* p, int64_t n) {
   if (HWY_LIKELY(n >= kLanes<float>)) return load(p);
 #if HWY_TARGET == HWY_AVX3
-  const hn::Rebind<uint16_t, Tag<float>> half;
-  const auto some = hn::MaskedLoad(hn::FirstN(half, size_t(std::max<int64_t>(n, 0))), half, reinterpret_cast<const uint16_t*>(p));
-  return {{hn::BitCast(Tag<float>(), hn::ShiftLeft<16>(hn::PromoteTo(Tag<uint32_t>(), some)))}};
+  const auto some = hn::FirstN(HalfTag(), size_t(std::max<int64_t>(n, 0)));
+  return {{widened(hn::MaskedLoad(some, HalfTag(), reinterpret_cast<const uint16_t*>(p)))}};
 #else
   BFloat16 some[kLanes<float>] = {};
   for (int64_t i = 0; i < n; ++i) some[i] = p[i];

@@ -193,7 +193,7 @@ void multiply_warm(const MatMul<T>& p, int64_t first, int64_t last, int64_t k, i
 template <class T>
 void multiply_columns(const MatMul<T>& p, int64_t row, int64_t end, const Columns<T>& columns) {
   const int64_t most = depth_of(p), panels = columns.panels();
-  const bool direct = reads_directly(p, end - row), warm = reads_warm(p, end - row);
+  const bool direct = reads_directly(p, end - row), warm = !direct && reads_warm(p, end - row);
   T* packed = direct ? nullptr : scratch<T>(size_t((warm ? 1 : panels) * kPanel<T> * most), 0);
   T* tiles = packs_tiles(p, columns) ? scratch<T>(size_t(kBlockRows * most), 1) : nullptr;
   for (int64_t k = 0; k < p.k; k += most) {
@@ -206,7 +206,7 @@ void multiply_columns(const MatMul<T>& p, int64_t row, int64_t end, const Column
       if (tiles) pack_tiles(p, first, last, k, depth, tiles);
       for (int64_t i = 0; i < panels; ++i) {
         const int64_t start = columns.start(i), width = columns.start(i + 1) - start;
-        if (packed && warm) {
+        if (warm) {
           pack_panel(i);
           multiply_warm<T>(p, first, last, k, depth, start, width, panel(i), tiles);
         } else {

@@ -1,6 +1,5 @@
 // Matrix products of a training step, by m x n x k: NT (forward), NN (input gradient), TN (weight gradient); of float32 and
 // of bfloat16 operands.
-#include <bit>
 #include <cmath>
 
 #include "framework/measure/benches/families.h"
@@ -27,9 +26,7 @@ Product product(const char* way, const Sizes& s, bool bf16) {
 }
 
 double operand(float x, bool bf16) {
-  if (!bf16) return x;
-  const uint32_t bits = std::bit_cast<uint32_t>(x);
-  return std::bit_cast<float>((bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000u);
+  return bf16 ? float(kernels::BFloat16(x)) : x;
 }
 
 // Each element against its sum in double.
