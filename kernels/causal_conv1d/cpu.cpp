@@ -5,6 +5,7 @@
 #include "kernels/causal_conv1d/causal_conv1d.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "kernels/parallel.h"
 
@@ -98,6 +99,12 @@ HWY_INLINE void each_vector(int64_t n, F body) {
   if (j < n) body(j, n - j);
 }
 
+// The same vector of the next tile's rows; they are too short for the hardware to fetch them by itself.
+template <int kSteps, class T>
+HWY_INLINE void fetch_next(T* p, int64_t stride) {
+  for (int s = kSteps; kSteps > 1 && s < 2 * kSteps; ++s) __builtin_prefetch(p + s * stride, !std::is_const_v<T>, 2);
+}
+
 // sum[s] += sum_k w[k] rows[s + k], channels from j on; w is [taps, pitch].
 template <int kTaps, int kSteps, class T>
 HWY_INLINE void correlate(const T* w, int64_t pitch, int64_t taps, const T* const* rows, int64_t j,
@@ -120,9 +127,11 @@ HWY_INLINE void before_activation(const CausalConv1d<T>& a, const T* weights, co
 template <int kTaps, int kSteps, class T>
 void forward_rows(const CausalConv1d<T> a, const T* weights, const Block at, int64_t t, const T* const* rows) {
   T* y = a.y.row(at.b, t) + at.c;
-  const int64_t stride = a.y.stride;
+  const int64_t stride = a.y.stride, taps = kTaps ? kTaps : a.w.columns;
   each_vector<T>(at.n, [&](int64_t j, int64_t left) __attribute__((always_inline)) {
     Vec<T> pre[kSteps];
+    fetch_next<kSteps>(rows[taps - 1] + j, a.x.stride);
+    fetch_next<kSteps>(y + j, stride);
     before_activation<kTaps, kSteps>(a, weights, at, rows, j, left, pre);
     for (int s = 0; s < kSteps; ++s)
       store(y + s * stride + j, a.silu ? pre[s] * sigmoid(pre[s]) : pre[s], left);
@@ -174,6 +183,8 @@ void preactivation_gradient(const CausalConv1d<T> a, const T* weights, const Blo
   }
   each_vector<T>(at.n, [&](int64_t j, int64_t left) __attribute__((always_inline)) {
     Vec<T> g[kSteps];
+    fetch_next<kSteps>(rows[taps - 1] + j, a.x.stride);
+    fetch_next<kSteps>(dy[0] + j, a.dy.stride);
     for (int s = 0; s < kSteps; ++s) g[s] = load(dy[s] + j, left);
     if (a.silu) {
       Vec<T> pre[kSteps];
@@ -202,6 +213,7 @@ void add_input_gradient(const CausalConv1d<T> a, const T* reversed, const Block 
                         const T* dlast, const T* const* ahead) {
   each_vector<T>(at.n, [&](int64_t j, int64_t left) __attribute__((always_inline)) {
     Vec<T> sum[kSteps];
+    fetch_next<kSteps>(dx + j, stride);
     for (int s = 0; s < kSteps; ++s) sum[s] = dlast ? load(dlast + j, left) : zero<T>();
     correlate<kTaps, kSteps>(reversed + at.c, a.x.channels, a.w.columns, ahead, j, left, sum);
     for (int s = 0; s < kSteps; ++s) store(dx + s * stride + j, load(dx + s * stride + j, left) + sum[s], left);
