@@ -2,6 +2,7 @@
 
 #include "framework/core/shapes.h"
 #include "framework/ops/matrix.h"
+#include "framework/ops/over.h"
 #include "framework/ops/panels.h"
 #include "framework/ops/recurrent_work.h"
 #include "framework/ops/sequence.h"
@@ -28,14 +29,14 @@ void check_shapes(const Var& xg, const Var& w_hh, const Var& b_hh, const Var& h0
 
 // What backward needs, kept alive for it.
 struct Kept {
-  Tensor w, h0, resets, y, gates;
+  Tensor w, h0, resets, y, gates, q;
 };
 
 template <class T>
 kernels::Gru<T> gru_of(const Kept& k) {
   kernels::Gru<T> a{.batch = k.y.dim(0), .length = k.y.dim(1), .hidden = k.y.dim(2)};
   a.w = matrix<const T>(k.w), a.h0 = matrix<const T>(k.h0), a.resets = pointer<const int32_t>(k.resets);
-  a.y = k.y.data<T>(), a.gates = pointer<T>(k.gates);
+  a.y = k.y.data<T>(), a.gates = pointer<T>(k.gates), a.q = pointer<T>(k.q);
   return a;
 }
 
@@ -47,12 +48,12 @@ void backward(const Kept& kept, const Adjoints& g) {
   a.dy = sequence<const T>(dy), a.dlast = matrix<const T>(dlast);
   a.dw = matrix<T>(dw), a.dbias = pointer<T>(db), a.dh0 = matrix<T>(dh0);
   KERNEL(gru_bwd, T)(kept.y.device(), a);
-  g.give(0, kept.gates.narrow(2, 0, 3 * kept.y.dim(2)));
+  g.give(0, kept.gates);  // nobody else has them, and each is read before its gradient is written
 }
 
 }  // namespace
 
-GruResult gru(const Var& xg, const Var& w_hh, const Var& b_hh, const Var& h0, const Tensor& resets) {
+GruResult gru(Var xg, const Var& w_hh, const Var& b_hh, const Var& h0, const Tensor& resets) {
   check_shapes(xg, w_hh, b_hh, h0, resets);
   const int64_t batch = xg.dim(0), length = xg.dim(1), hidden = w_hh.dim(1);
 
@@ -60,8 +61,8 @@ GruResult gru(const Var& xg, const Var& w_hh, const Var& b_hh, const Var& h0, co
     using T = decltype(zero);
     const auto fresh = [&](const Shape& shape) { return Tensor::empty(shape, xg.dtype(), xg.device()); };
     const Tensor before = h0.defined() ? h0.value().with_even_rows() : Tensor(), last = fresh({batch, hidden});
-    Kept kept{w_hh.value(), before, dense(resets), fresh({batch, length, hidden}), {}};
-    if (recording({&xg, &w_hh, &b_hh, &h0})) kept.gates = fresh({batch, length, 4 * hidden});
+    Kept kept{w_hh.value(), before, dense(resets), fresh({batch, length, hidden}), {}, {}};
+    if (recording({&xg, &w_hh, &b_hh, &h0})) kept.gates = over(xg), kept.q = fresh({batch, length, hidden});
     auto a = gru_of<T>(kept);
     if (length == 1) a.panels = panels_of<T>(kept.w, xg.dim(0));
     a.xg = sequence<const T>(xg.value()), a.bias = pointer<const T>(b_hh.value()), a.last = matrix<T>(last);

@@ -4,7 +4,7 @@
 // xg (B,L,3H), w_hh (3H,H), their rows in the order r, z, n; b_hh (3H), h0 (B,H), each or nothing: zero.
 // y (B,L,H) holds h; last (B,H) = h_{L-1}.
 // resets int32 (B,L) or nothing: not 0 where a document starts; h_{t-1} is zero there, whatever it was.
-// Gradients for all of them, through y and last.
+// Gradients for all of them, through y and last. An xg that nobody else holds is written over (hand it over: std::move).
 #pragma once
 #include "framework/core/tape.h"
 
@@ -13,6 +13,6 @@ namespace adder::ops {
 struct GruResult {
   Var y, last;
 };
-GruResult gru(const Var& xg, const Var& w_hh, const Var& b_hh, const Var& h0, const Tensor& resets);
+GruResult gru(Var xg, const Var& w_hh, const Var& b_hh, const Var& h0, const Tensor& resets);
 
 }  // namespace adder::ops

@@ -31,15 +31,15 @@ void check_shapes(const Var& xg, const Var& w_hh, const Var& b_hh, const Var& h0
 
 // What backward needs, kept alive for it.
 struct Kept {
-  Tensor w, h0, c0, resets, y, gates, c;
+  Tensor w, h0, resets, y, gates, cells;
 };
 
 template <class T>
 kernels::Lstm<T> lstm_of(const Kept& k) {
   kernels::Lstm<T> a{.batch = k.y.dim(0), .length = k.y.dim(1), .hidden = k.y.dim(2)};
-  a.w = matrix<const T>(k.w), a.h0 = matrix<const T>(k.h0), a.c0 = matrix<const T>(k.c0);
+  a.w = matrix<const T>(k.w), a.h0 = matrix<const T>(k.h0);
   a.resets = pointer<const int32_t>(k.resets);
-  a.y = k.y.data<T>(), a.gates = pointer<T>(k.gates), a.c = pointer<T>(k.c);
+  a.y = k.y.data<T>(), a.gates = pointer<T>(k.gates), a.cells = pointer<T>(k.cells);
   return a;
 }
 
@@ -68,14 +68,14 @@ LstmResult lstm(Var xg, const Var& w_hh, const Var& b_hh, const Var& h0, const V
     using T = decltype(zero);
     const auto even = [](const Var& v) { return v.defined() ? v.value().with_even_rows() : Tensor(); };
     const auto fresh = [&](const Shape& shape) { return Tensor::empty(shape, xg.dtype(), xg.device()); };
-    Kept kept{w_hh.value(), even(h0), even(c0), dense(resets), fresh({batch, length, hidden}), {}, {}};
+    Kept kept{w_hh.value(), even(h0), dense(resets), fresh({batch, length, hidden}), {}, {}};
     if (recording({&xg, &w_hh, &b_hh, &h0, &c0}))
-      kept.gates = over(xg), kept.c = fresh({batch, length, hidden});
-    const Tensor last_h = fresh({batch, hidden}), last_c = fresh({batch, hidden});
+      kept.gates = over(xg), kept.cells = fresh({batch, kernels::lstm_chunks(length), hidden});
+    const Tensor cell = even(c0), last_h = fresh({batch, hidden}), last_c = fresh({batch, hidden});
     auto a = lstm_of<T>(kept);
     if (length == 1) a.panels = panels_of<T>(kept.w, xg.dim(0));
     a.xg = sequence<const T>(xg.value()), a.bias = pointer<const T>(b_hh.value());
-    a.last_h = matrix<T>(last_h), a.last_c = matrix<T>(last_c);
+    a.c0 = matrix<const T>(cell), a.last_h = matrix<T>(last_h), a.last_c = matrix<T>(last_c);
     KERNEL(lstm_fwd, T)(xg.device(), a);
     const auto out = record("lstm", {kept.y, last_h, last_c}, {xg, w_hh, b_hh, h0, c0},
                             [kept](const Adjoints& g) { backward<T>(kept, g); },

@@ -20,10 +20,10 @@ History<T> history(const Gru<T>& a, const T* zero) {
   return {a.y, a.h0, a.resets, a.length, a.hidden, zero};
 }
 
-// gates [4 n] hold the preactivations of r and z, nothing, and q; they become r, z, n, q
+// gates [3 n] hold the preactivations of r and z; they become r, z, n. xn may be where n goes.
 template <class T>
-void apply_gates(T* gates, const T* xn, const T* before, T* h, int64_t n) {
-  T *r = gates, *z = r + n, *candidate = z + n, *q = candidate + n;
+void apply_gates(T* gates, const T* q, const T* xn, const T* before, T* h, int64_t n) {
+  T *r = gates, *z = r + n, *candidate = z + n;
   each_vector<T>(n, [=](int64_t j, int64_t left) HWY_ATTR {
     const auto reset = sigmoid(load(r + j, left)), update = sigmoid(load(z + j, left));
     const auto fresh = tanh(fma(reset, load(q + j, left), load(xn + j, left)));
@@ -50,13 +50,13 @@ void forward_block(const Gru<T>& a, const Weights<T>& w, const T* zero, int64_t 
       const int64_t b = first + r;
       x[r] = h.before(b, t);
       start[r] = a.xg.row(b, t), nothing[r] = zero;
-      gates[r] = a.gates ? a.gates + (b * a.length + t) * 4 * n : unkept + r * 4 * n;
-      q[r] = gates[r] + 3 * n;
+      gates[r] = a.gates ? a.gates + (b * a.length + t) * 3 * n : unkept + r * 4 * n;
+      q[r] = a.gates ? a.q + (b * a.length + t) * n : gates[r] + 3 * n;
     }
     multiply(w.rz, rows, x, start, a.bias ? a.bias : zero, gates, t + 1 < a.length ? a.xg.stride : 0);
     multiply(w.n, rows, x, nothing, a.bias ? a.bias + 2 * n : zero, q);
     for (int r = 0; r < rows; ++r)
-      apply_gates(gates[r], start[r] + 2 * n, x[r], a.y + ((first + r) * a.length + t) * n, n);
+      apply_gates(gates[r], q[r], start[r] + 2 * n, x[r], a.y + ((first + r) * a.length + t) * n, n);
   }
   for (int r = 0; r < rows; ++r)
     std::copy_n(a.y + ((first + r + 1) * a.length - 1) * n, n, a.last.row(first + r));
@@ -71,11 +71,11 @@ void forward(const Gru<T>& a) {
   for_each_block(a.batch, [&](int64_t first, int rows) { forward_block(a, w, zero, first, rows); });
 }
 
-// gates [4 n] become dxg and dstep of n, dstep [3 n] is the whole of it, for the product; dh becomes z dh: what reaches h_{t-1}
+// gates [3 n] become dxg and q dstep of n; dstep [3 n] is the whole of it, for the product; dh becomes z dh: what reaches h_{t-1}
 // past the product
 template <class T>
-void through_gates(T* gates, const T* before, T* dh, T* dstep, int64_t n) {
-  T *r = gates, *z = r + n, *candidate = z + n, *q = candidate + n;
+void through_gates(T* gates, T* q, const T* before, T* dh, T* dstep, int64_t n) {
+  T *r = gates, *z = r + n, *candidate = z + n;
   each_vector<T>(n, [=](int64_t j, int64_t left) HWY_ATTR {
     const auto one = set(T(1));
     const auto reset = load(r + j, left), update = load(z + j, left), fresh = load(candidate + j, left);
@@ -104,9 +104,9 @@ void backward_block(const Gru<T>& a, const Packed<T>& w, const T* zero, int64_t 
   for (int64_t t = a.length - 1; t >= 0; --t) {
     for (int r = 0; r < rows; ++r) {
       const int64_t b = first + r, row = b * a.length + t;
-      if (t > 0) fetch(a.gates + (row - 1) * 4 * n, 4 * n);
+      if (t > 0) fetch(a.gates + (row - 1) * 3 * n, 3 * n), fetch(a.q + (row - 1) * n, n);
       if (a.dy) add_to(dh[r], a.dy.row(b, t), n);
-      through_gates(a.gates + row * 4 * n, h.before(b, t), dh[r], dsteps + r * 3 * n, n);
+      through_gates(a.gates + row * 3 * n, a.q + row * n, h.before(b, t), dh[r], dsteps + r * 3 * n, n);
     }
     if (t == 0 && !a.dh0) return;
     multiply(w, rows, x, start, zero, dh);
@@ -123,8 +123,8 @@ void backward(const Gru<T>& a) {
   for_each_block(a.batch, [&](int64_t first, int rows) { backward_block(a, w, zero, first, rows); });
   const int64_t n = a.hidden, rows = a.batch * a.length;
   const Matrix<T> of_rz{a.dw.data, 2 * n, n, a.dw.stride}, of_n{a.dw ? a.dw.row(2 * n) : nullptr, n, n, a.dw.stride};
-  add_weight_gradients<T>(history(a, zero), {{of_rz, a.dbias, {a.gates, rows, 2 * n, 4 * n}},
-                                             {of_n, a.dbias ? a.dbias + 2 * n : nullptr, {a.gates + 3 * n, rows, n, 4 * n}}});
+  add_weight_gradients<T>(history(a, zero), {{of_rz, a.dbias, {a.gates, rows, 2 * n, 3 * n}},
+                                             {of_n, a.dbias ? a.dbias + 2 * n : nullptr, {a.q, rows, n, n}}});
 }
 
 }  // namespace

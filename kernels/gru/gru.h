@@ -15,15 +15,15 @@ namespace kernels {
 template <class T>
 struct Gru {
   int64_t batch = 0, length = 0, hidden = 0;
-  Sequence<const T> xg{};            // [batch, length, 3 hidden]   read by forward only
+  Sequence<const T> xg{};            // [batch, length, 3 hidden]   read by forward only; gates may be written over it
   Matrix<const T> w{};               // [3 hidden, hidden]
   const T* bias = nullptr;           // [3 hidden] or null          read by forward only
   Matrix<const T> h0{};              // [batch, hidden] or null
   const int32_t* resets = nullptr;   // [batch, length] or null
   Panels panels{};                   // of w (matmul.h), for a single step; or nothing
   T* y = nullptr;                    // [batch, length, hidden]     written by forward, read by backward
-  T* gates = nullptr;                // [batch, length, 4 hidden]   the same, r, z, n, q; null: no backward. Backward leaves
-                                     // dxg there, of r, z and n, and in q's place dstep of n, whose r and z are dxg's
+  T* gates = nullptr;                // [batch, length, 3 hidden]   the same, r, z, n; null: no backward, which leaves dxg there
+  T* q = nullptr;                    // [batch, length, hidden]     the same; backward leaves dstep of n, whose r and z are dxg's
   Matrix<T> last{};                  // [batch, hidden]             written by forward
   Sequence<const T> dy{};            // read by backward; null: that output was not used
   Matrix<const T> dlast{};

@@ -19,9 +19,10 @@ template <class T>
 History<T> hidden_states(const Lstm<T>& a, const T* zero) {
   return {a.y, a.h0, a.resets, a.length, a.hidden, zero};
 }
+// c before the chunk of step t
 template <class T>
-History<T> cells(const Lstm<T>& a, const T* zero) {
-  return {a.c, a.c0, a.resets, a.length, a.hidden, zero};
+T* cells_before(const Lstm<T>& a, int64_t b, int64_t t) {
+  return a.cells + (b * lstm_chunks(a.length) + t / kLstmChunk) * a.hidden;
 }
 
 // gates [4 n] in place, c and h; c may be `before`
@@ -41,7 +42,7 @@ void apply_gates(T* gates, const T* before, T* c, T* h, int64_t n) {
 template <class T>
 void forward_block(const Lstm<T>& a, const Packed<T>& w, const T* zero, int64_t first, int rows) {
   const int64_t n = a.hidden;
-  const auto h = hidden_states(a, zero), cell = cells(a, zero);
+  const auto h = hidden_states(a, zero);
   T* unkept = a.gates ? nullptr : scratch<T>(size_t(rows * 4 * n), kGates);
   const T *x[kMaxRows], *start[kMaxRows];
   T* gates[kMaxRows];
@@ -54,17 +55,15 @@ void forward_block(const Lstm<T>& a, const Packed<T>& w, const T* zero, int64_t 
     }
     multiply(w, rows, x, start, a.bias ? a.bias : zero, gates, t + 1 < a.length ? a.xg.stride : 0);
     for (int r = 0; r < rows; ++r) {
-      const int64_t b = first + r, at = (b * a.length + t) * n;
-      // not kept, the cells live in last_c from the first step on
-      const T* before = a.c || t == 0 || h.starts(b, t) ? cell.before(b, t) : a.last_c.row(b);
-      apply_gates(gates[r], before, a.c ? a.c + at : a.last_c.row(b), a.y + at, n);
+      const int64_t b = first + r;
+      // the cells live in last_c from the first step on
+      const T* before = t > 0 ? a.last_c.row(b) : a.c0 ? a.c0.row(b) : zero;
+      if (a.cells && t % kLstmChunk == 0) std::copy_n(before, n, cells_before(a, b, t));
+      apply_gates(gates[r], h.starts(b, t) ? zero : before, a.last_c.row(b), a.y + (b * a.length + t) * n, n);
     }
   }
-  for (int r = 0; r < rows; ++r) {
-    const int64_t b = first + r, at = ((b + 1) * a.length - 1) * n;
-    std::copy_n(a.y + at, n, a.last_h.row(b));
-    if (a.c) std::copy_n(a.c + at, n, a.last_c.row(b));
-  }
+  for (int r = 0; r < rows; ++r)
+    std::copy_n(a.y + ((first + r + 1) * a.length - 1) * n, n, a.last_h.row(first + r));
 }
 
 template <class T>
@@ -92,11 +91,25 @@ void through_gates(const T* gates, const T* c, const T* before, const T* dh, T* 
   });
 }
 
+// The cells of steps [begin, end), within a chunk: c[0] is the one before it, c[i + 1] that after its step i.
+template <class T>
+void cells_again(const Lstm<T>& a, int64_t b, int64_t begin, int64_t end, const T* zero, T* c) {
+  const int64_t n = a.hidden;
+  std::copy_n(cells_before(a, b, begin), n, c);
+  for (int64_t t = begin; t < end; ++t, c += n) {
+    const T *i = a.gates + (b * a.length + t) * 4 * n, *f = i + n, *g = f + n;
+    const T* before = a.resets && a.resets[b * a.length + t] != 0 ? zero : c;
+    each_vector<T>(n, [=](int64_t j, int64_t left) HWY_ATTR {
+      store(c + n + j, fma(load(f + j, left), load(before + j, left), load(i + j, left) * load(g + j, left)), left);
+    });
+  }
+}
+
 template <class T>
 void backward_block(const Lstm<T>& a, const Packed<T>& w, const T* zero, int64_t first, int rows) {
-  const int64_t n = a.hidden;
-  const auto h = hidden_states(a, zero), cell = cells(a, zero);
-  T* state = scratch<T>(size_t(rows * 2 * n), kState);
+  const int64_t n = a.hidden, chunk = (kLstmChunk + 1) * n;
+  const auto h = hidden_states(a, zero);
+  T *state = scratch<T>(size_t(rows * 2 * n), kState), *cells = scratch<T>(size_t(rows * chunk), kCells);
   const T *x[kMaxRows], *start[kMaxRows];
   T *dh[kMaxRows], *dc[kMaxRows];
   for (int r = 0; r < rows; ++r) {
@@ -106,11 +119,13 @@ void backward_block(const Lstm<T>& a, const Packed<T>& w, const T* zero, int64_t
     if (a.dy) add_to(dh[r], a.dy.row(first + r, a.length - 1), n);
   }
   for (int64_t t = a.length - 1; t >= 0; --t) {
+    const int64_t begin = t / kLstmChunk * kLstmChunk;
     for (int r = 0; r < rows; ++r) {
       const int64_t b = first + r, row = b * a.length + t;
-      T* dpre = a.dpre + row * 4 * n;
-      if (t > 0) fetch(a.gates + (row - 1) * 4 * n, 4 * n), fetch(a.c + (row - 1) * n, n);
-      through_gates(a.gates + row * 4 * n, a.c + row * n, cell.before(b, t), dh[r], dc[r], dpre, n);
+      T *dpre = a.dpre + row * 4 * n, *before = cells + r * chunk + (t - begin) * n;
+      if (t + 1 == a.length || t + 1 == begin + kLstmChunk) cells_again(a, b, begin, t + 1, zero, cells + r * chunk);
+      if (t > 0) fetch(a.gates + (row - 1) * 4 * n, 4 * n);
+      through_gates(a.gates + row * 4 * n, before + n, h.starts(b, t) ? zero : before, dh[r], dc[r], dpre, n);
       if (h.starts(b, t)) std::fill_n(dc[r], n, T(0));
       x[r] = dpre;
       start[r] = t > 0 && a.dy ? a.dy.row(b, t - 1) : zero;

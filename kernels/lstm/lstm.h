@@ -3,6 +3,7 @@
 //   pre_t = xg_t + bias + W h_{t-1};   i, f, o = sigmoid(pre),  g = tanh(pre)
 //   c_t = f c_{t-1} + i g,   h_t = o tanh(c_t),   y_t = h_t
 // h_{-1}, c_{-1} are h0, c0, or 0 without one; where resets[b,t] is not 0 a document starts: both count as 0.
+// The cells c are not stored: forward keeps those before every kLstmChunk-th step, backward computes the others again.
 // Backward: dh_t = dy_t + W^T dpre_{t+1},  dc_t = dh_t o (1 - tanh(c_t)^2) + f_{t+1} dc_{t+1},  then through the gates.
 #pragma once
 #include "kernels/matmul/matmul.h"
@@ -10,6 +11,8 @@
 #include "kernels/sequence.h"
 
 namespace kernels {
+
+constexpr int64_t kLstmChunk = 8;
 
 template <class T>
 struct Lstm {
@@ -22,7 +25,7 @@ struct Lstm {
   Panels panels{};                         // of w (matmul.h), for a single step; or nothing
   T* y = nullptr;                          // [batch, length, hidden]     written by forward, read by backward
   T* gates = nullptr;                      // [batch, length, 4 hidden]   the same, i, f, g, o; null: no backward
-  T* c = nullptr;                          // [batch, length, hidden]     the same
+  T* cells = nullptr;                      // [batch, lstm_chunks(length), hidden]   the same: c before a chunk
   Matrix<T> last_h{}, last_c{};            // [batch, hidden]             written by forward
   Sequence<const T> dy{};                  // read by backward; null: that output was not used
   Matrix<const T> dlast_h{}, dlast_c{};
@@ -31,6 +34,8 @@ struct Lstm {
   T* dbias = nullptr;
   Matrix<T> dh0{}, dc0{};
 };
+
+inline int64_t lstm_chunks(int64_t length) { return (length + kLstmChunk - 1) / kLstmChunk; }
 
 namespace cpu {
 template <class T> void lstm_fwd(const Lstm<T>&);

@@ -17,7 +17,7 @@ namespace kernels::recurrent {
 constexpr int kMaxRows = 16;
 
 // Scratch of a call (on the thread that made it) and of a task; 0 and 1 belong to the matrix product.
-enum Slot { kZeros = 2, kPacked, kPackedToo, kState, kGates, kInputs, kPrevious };
+enum Slot { kZeros = 2, kPacked, kPackedToo, kState, kGates, kInputs, kPrevious, kCells };
 
 // Rows a block: even shares, one a thread where the rows are few. No number depends on it.
 inline int64_t block_rows(int64_t batch) {

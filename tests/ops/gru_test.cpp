@@ -87,6 +87,13 @@ TEST(Gru, TwoPartsWithCarriedStateAreTheWhole) {
   }, 17, 3);
 }
 
+TEST(Gru, WritesOverAnInputThatNobodyElseHolds) {
+  expect_same_when_handed_over([](Var xg, const Var& w) {
+    const auto r = ops::gru(std::move(xg), w, {}, {}, {});
+    return std::vector<Var>{r.y, r.last};
+  }, 3);
+}
+
 TEST(Gru, NamesTheArgumentThatDoesNotFit) {
   const auto run = [](Shape xg, Shape w, Shape h0) {
     return message_of([=] { ops::gru(Tensor::zeros(xg), Tensor::zeros(w), {}, Tensor::zeros(h0), {}); });

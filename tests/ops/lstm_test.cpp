@@ -1,6 +1,7 @@
 #include "framework/ops/lstm.h"
 
 #include "framework/ops/linear.h"
+#include "kernels/lstm/lstm.h"
 #include "kernels/lstm/ref.h"
 #include "tests/ops/recurrent_support.h"
 
@@ -49,6 +50,15 @@ TEST(Lstm, StateIsZeroWhereADocumentStarts) {
   expect_op("lstm", lstm_case({2, 3, 2, kNone, {2, 3}}));
 }
 
+// Backward computes the cells of a chunk again: lengths that end before, at and after one, starts at its edges.
+TEST(Lstm, CellsOfEveryChunkComeBack) {
+  constexpr int64_t chunk = kernels::kLstmChunk;
+  for (const int64_t length : {chunk - 1, chunk, chunk + 1, 2 * chunk, 3 * chunk + 2}) expect_op("lstm", lstm_case({2, length, 3}));
+  for (const int64_t start : {chunk - 1, chunk, chunk + 1, 2 * chunk})
+    expect_op("lstm", lstm_case({2, 2 * chunk + 1, 3, kAll, {start, 2 * chunk + 1 + start}}));
+  expect_op("lstm", lstm_case({1, 2 * chunk + 3, 2, kNone, {chunk}}));
+}
+
 // Forgotten, not multiplied by zero. Without a tape nothing is kept for backward: the cells live elsewhere.
 TEST(Lstm, ADocumentForgetsEvenANaN) {
   const OpCase c = lstm_case({1, 4, 3});
@@ -84,6 +94,7 @@ TEST(Lstm, RecordingChangesNothing) {
 TEST(Lstm, SameBitsOnThreadsAndTargets) {
   expect_bits("lstm", lstm_case({13, 7, 65}));
   expect_bits("lstm", lstm_case({3, 9, 130}));
+  expect_bits("lstm", lstm_case({5, 2 * kernels::kLstmChunk + 3, 33, kAll, {7, 8, 30}}));
 }
 
 TEST(Lstm, ARowOfABatchIsTheSameRowAlone) { expect_rows_alone(lstm_case({13, 5, 33}), {0, 3, 4}); }
