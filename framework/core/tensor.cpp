@@ -4,8 +4,11 @@
 #include <cstring>
 #include <limits>
 #include <mutex>
+#include <new>
 #include <unordered_map>
+#include <utility>
 
+#include "framework/core/blocks.h"
 #include "framework/core/error.h"
 #include "kernels/parallel.h"
 #include "kernels/rehearsal.h"
@@ -36,39 +39,53 @@ constexpr bool kCaching = false;  // each buffer by itself, so that the sanitize
 constexpr bool kCaching = true;
 #endif
 
-// Sizes are rounded up to 1/8 of a power of two, so that slightly different buffers share a list.
+// Bytes. Up to kSmall buffers come from lists, one a size; larger ones are cut out of pieces of address space.
+constexpr size_t kSmall = 32 << 10, kPiece = size_t(1) << 30;
+
+// Small sizes are rounded up to 1/8 of a power of two, so that slightly different buffers share a list; large ones to lines.
 size_t rounded(size_t bytes) {
-  const size_t least = 256;
-  if (bytes <= least) return least;
-  const size_t step = std::bit_floor(bytes - 1) / 8 < 64 ? 64 : std::bit_floor(bytes - 1) / 8;
+  constexpr size_t least = 256;
+  if (!kCaching || bytes <= least) return kCaching ? least : std::max<size_t>(bytes, 1);
+  const size_t step = bytes > kSmall ? least : std::max<size_t>(std::bit_floor(bytes - 1) / 8, 64);
   return (bytes + step - 1) / step * step;
 }
+
+struct Buffer {
+  void* memory;
+  size_t size;
+  uintptr_t begin;  // of a large one: where its block begins, in a rehearsal at no memory; else 0
+};
 
 struct Arena {
   explicit Arena(bool only_counts) : rehearsed(only_counts) {}
 
-  const bool rehearsed;  // then the lists hold sizes alone, and every buffer is fresh
+  const bool rehearsed;  // then lists and blocks hold sizes alone, and every buffer is fresh
   std::mutex mutex;
   std::unordered_map<size_t, std::vector<void*>> free_lists[2];  // by size
-  int64_t system_allocations = 0, in_use = 0, peak = 0, held = 0;
+  Blocks blocks[2];
+  uintptr_t imagined = kPiece;  // where the next piece of a rehearsal begins
+  int64_t system_allocations = 0, in_use = 0, peak = 0, small_held = 0;
   bool poison = false;
 
-  void* take(Device device, size_t size) {
+  Buffer take(Device device, size_t size) {
     const std::lock_guard lock(mutex);
-    void* memory = nullptr;
-    if (!cached(device, size, memory)) {
-      if (!rehearsed) memory = kernels::allocate(device, size);
+    Buffer buffer{nullptr, size, 0};
+    if (kCaching && size > kSmall) {
+      buffer.begin = block(device, size);
+      if (!rehearsed) buffer.memory = reinterpret_cast<void*>(buffer.begin);
+    } else if (!listed(device, size, buffer.memory)) {
+      if (!rehearsed) buffer.memory = kernels::allocate(device, size);
       ++system_allocations;
-      held += int64_t(size);
+      small_held += int64_t(size);
     }
-    if (rehearsed) memory = kernels::reserve(size);
+    if (rehearsed) buffer.memory = kernels::reserve(size);
     in_use += int64_t(size);
     peak = std::max(peak, in_use);
-    return memory;
+    return buffer;
   }
 
   // A buffer given back before, if there is one.
-  bool cached(Device device, size_t size, void*& memory) {
+  bool listed(Device device, size_t size, void*& memory) {
     std::vector<void*>& list = free_lists[int(device)][size];
     if (list.empty()) return false;
     memory = list.back();
@@ -76,24 +93,51 @@ struct Arena {
     return true;
   }
 
-  void give_back(Device device, void* memory, size_t size) {
-    const std::lock_guard lock(mutex);
-    in_use -= int64_t(size);
-    if (rehearsed) kernels::release_reserved(memory, size);
-    if (kCaching) free_lists[int(device)][size].push_back(rehearsed ? nullptr : memory);
-    else held -= int64_t(size);
-    if (!kCaching && !rehearsed) kernels::release(device, memory);
+  uintptr_t block(Device device, size_t size) {
+    Blocks& all = blocks[int(device)];
+    if (const uintptr_t begin = all.take(size)) return begin;
+    all.add(piece(device, size));
+    ++system_allocations;
+    return all.take(size);
   }
+
+  // Memory that was never touched costs nothing, so a piece is large; it is smaller where the process may not have as much.
+  Block piece(Device device, size_t least) {
+    for (size_t size = std::max(least, kPiece);; size = std::max(least, size / 2)) {
+      if (rehearsed) return {std::exchange(imagined, imagined + size + kPiece), size};
+      try {
+        return {reinterpret_cast<uintptr_t>(kernels::allocate(device, size)), size};
+      } catch (const std::bad_alloc&) {
+        if (size == least) throw;
+      }
+    }
+  }
+
+  void give_back(Device device, const Buffer& buffer) {
+    const std::lock_guard lock(mutex);
+    in_use -= int64_t(buffer.size);
+    if (rehearsed) kernels::release_reserved(buffer.memory, buffer.size);
+    if (buffer.begin) return blocks[int(device)].give_back({buffer.begin, buffer.size});
+    if (kCaching) free_lists[int(device)][buffer.size].push_back(rehearsed ? nullptr : buffer.memory);
+    else small_held -= int64_t(buffer.size);
+    if (!kCaching && !rehearsed) kernels::release(device, buffer.memory);
+  }
+
+  int64_t held() const { return small_held + int64_t(blocks[0].used_before() + blocks[1].used_before()); }
 
   void trim() {
     const std::lock_guard lock(mutex);
     for (int d = 0; d < 2; ++d) {
       for (auto& [size, list] : free_lists[d]) {
-        held -= int64_t(size * list.size());
+        small_held -= int64_t(size * list.size());
         if (rehearsed) continue;
         for (void* memory : list) kernels::release(Device(d), memory);
       }
       free_lists[d].clear();
+      for (const Block& piece : blocks[d].remove_unused())
+        if (!rehearsed) kernels::release(Device(d), reinterpret_cast<void*>(piece.begin));
+      for (const Block& block : blocks[d].free())
+        if (!rehearsed) kernels::forget(Device(d), reinterpret_cast<void*>(block.begin), block.size);
     }
   }
 };
@@ -112,7 +156,7 @@ namespace arena {
 int64_t system_allocations() { return the_arena().system_allocations; }
 int64_t bytes_in_use() { return the_arena().in_use; }
 int64_t peak_bytes_in_use() { return the_arena().peak; }
-int64_t bytes_held() { return the_arena().held; }
+int64_t bytes_held() { return the_arena().held(); }
 void reset_peak() { the_arena().peak = the_arena().in_use; }
 void set_poison(bool on) { the_arena().poison = on; }
 bool poison() { return the_arena().poison; }
@@ -121,13 +165,11 @@ void trim() { the_arena().trim(); }
 
 struct Storage {
   Device device;
-  size_t size;
   bool rehearsed;
-  void* memory;
+  Buffer buffer;
   Storage(Device d, size_t bytes)
-      : device(d), size(kCaching ? rounded(bytes) : std::max<size_t>(bytes, 1)), rehearsed(kernels::rehearsing()),
-        memory(arena_of(rehearsed).take(d, size)) {}
-  ~Storage() { arena_of(rehearsed).give_back(device, memory, size); }
+      : device(d), rehearsed(kernels::rehearsing()), buffer(arena_of(rehearsed).take(device, rounded(bytes))) {}
+  ~Storage() { arena_of(rehearsed).give_back(device, buffer); }
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
 };
@@ -218,7 +260,7 @@ T* Tensor::data() const {
   if (!storage_) throw Error("[tensor] data of an undefined tensor");
   if (dtype_of<T>() != dtype_)
     throw Error(std::string("[tensor] dtype is ") + name(dtype_) + ", expected " + name(dtype_of<T>()));
-  return static_cast<T*>(storage_->memory) + offset_;
+  return static_cast<T*>(storage_->buffer.memory) + offset_;
 }
 template float* Tensor::data() const;
 template double* Tensor::data() const;
@@ -227,7 +269,7 @@ template BFloat16* Tensor::data() const;
 
 void* Tensor::raw() const {
   if (!storage_) throw Error("[tensor] data of an undefined tensor");
-  return static_cast<char*>(storage_->memory) + size_t(offset_) * bytes_of(dtype_);
+  return static_cast<char*>(storage_->buffer.memory) + size_t(offset_) * bytes_of(dtype_);
 }
 
 bool Tensor::contiguous() const {

@@ -120,7 +120,7 @@ int64_t system_allocations();         // how often the system was asked for memo
 int64_t bytes_in_use();
 int64_t peak_bytes_in_use();
 void reset_peak();
-int64_t bytes_held();                 // in use, or kept for the next tensor of that size: what the process grows by
+int64_t bytes_held();                 // in use, or kept for the next tensors: what the process grows by
 void set_poison(bool on);             // fresh buffers are filled with NaN (tests)
 bool poison();
 void trim();                          // gives cached memory back

@@ -190,6 +190,20 @@ TEST(Arena, HandsBackWhatWasFreed) {
   EXPECT_EQ(arena::bytes_in_use(), used);
 }
 
+// Of all sizes, one after the other: a list of free buffers for each would hold the sum.
+TEST(Arena, LargeBuffersOfAllSizesShareMemory) {
+  arena::trim();
+  const int64_t held = arena::bytes_held(), asked = arena::system_allocations();
+  for (int64_t size = 100000; size < 1000000; size += 50000) const Tensor x = Tensor::full({size}, 1);
+  EXPECT_LE(arena::bytes_held() - held, 4 * 1000000);
+  EXPECT_LE(arena::system_allocations(), asked + 1);
+  const Tensor stays = Tensor::full({20000}, 3);
+  arena::trim();
+  EXPECT_EQ(stays.item(19999), 3) << "what is free was let go, and nothing else";
+  const Tensor again = Tensor::full({900000}, 2);
+  EXPECT_EQ(again.item(0) + again.item(899999), 4);
+}
+
 TEST(Arena, PeakRemembers) {
   arena::reset_peak();
   const int64_t before = arena::peak_bytes_in_use();
