@@ -158,9 +158,9 @@ void LanguageModel::tell_tangent(const Pass& pass, const Block& block, const Var
   if (tangent.size > 0) asked.by_block[block.name] = tangent;
 }
 
-Var LanguageModel::through_mlp(Pass& pass, const Block& block, const Var& x) const {
+Var LanguageModel::through_mlp(Pass& pass, const Block& block, Var x) const {
   const Tape::Scope in_mlp(pass.tape, "mlp");
-  return block.mlp->forward(pass, x);
+  return block.mlp->forward(pass, std::move(x));
 }
 
 // Recorded before what they multiply, gradients of weights may wait until backward has computed that anew (remade_in_time).

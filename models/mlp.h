@@ -15,7 +15,7 @@ Var activate(const std::string& name, const Var& x);
 class Mlp {
  public:
   Mlp(const ModelConfig& config, const BlockOptions& block, const ParameterScope& scope);
-  Var forward(Pass& pass, const Var& x) const;  // (B, L, D) to the same shape
+  Var forward(Pass& pass, Var x) const;  // (B, L, D) to the same shape; x is let go before the inner width is at its widest
 
  private:
   struct Projection {

@@ -1,10 +1,9 @@
 #include "framework/ops/linear.h"
 
 #include "framework/core/shapes.h"
-#include "framework/ops/matrix.h"
 #include "framework/ops/panels.h"
+#include "framework/ops/products.h"
 #include "kernels/column_sum/column_sum.h"
-#include "kernels/matmul/matmul.h"
 
 namespace adder::ops {
 namespace {
@@ -19,25 +18,17 @@ void add_product(const Adjoints& g, size_t i, const Shape& shape, const Tensor& 
   g.give(i, gradient);
 }
 
-// dx[i,e] += sum_j dy[i,j] w[j,e]
 template <class T>
 void add_input_gradient(const Tensor& dy, const Tensor& w, const Adjoints& g) {
   Shape shape = dy.shape();
   shape.back() = w.dim(1);
-  add_product(g, 0, shape, dy, [&](const Tensor& dx, bool add) {
-    KERNEL(matmul, T)(dy.device(), {.m = dy.rows(), .n = w.dim(1), .k = w.dim(0), .a = dy.data<T>(), .a_row = dy.row_stride(), .a_col = 1,
-                                    .b = w.data<T>(), .b_row = w.row_stride(), .b_col = 1,
-                                    .c = dx.data<T>(), .c_row = dx.row_stride(), .accumulate = add, .bf16 = w.multiplies_in_bf16()});
-  });
+  add_product(g, 0, shape, dy, [&](const Tensor& dx, bool add) { input_gradient<T>(matrix<const T>(dy), w, matrix<T>(dx), add); });
 }
 
-// dw[j,e] += sum_i dy[i,j] x[i,e]
 template <class T>
 void add_weight_gradient(const Tensor& dy, const Tensor& x, const Tensor& w, const Adjoints& g) {
   add_product(g, 1, w.shape(), dy, [&](const Tensor& dw, bool add) {
-    KERNEL(matmul, T)(dy.device(), {.m = w.dim(0), .n = w.dim(1), .k = dy.rows(), .a = dy.data<T>(), .a_row = 1, .a_col = dy.row_stride(),
-                                    .b = x.data<T>(), .b_row = x.row_stride(), .b_col = 1,
-                                    .c = dw.data<T>(), .c_row = dw.row_stride(), .accumulate = add, .bf16 = w.multiplies_in_bf16()});
+    weight_gradient<T>(matrix<const T>(dy), matrix<const T>(x), w, matrix<T>(dw), add);
   });
 }
 
@@ -67,10 +58,7 @@ Var linear(const Var& x, const Var& w, const Var& b) {
     Shape shape = x.shape();
     shape.back() = n;
     const Tensor y = Tensor::empty(shape, x.dtype(), x.device());
-    KERNEL(matmul, T)(x.device(), {.m = in.rows(), .n = n, .k = k, .a = in.data<T>(), .a_row = in.row_stride(), .a_col = 1,
-                                   .b = weight.data<T>(), .b_row = 1, .b_col = weight.row_stride(),
-                                   .c = y.data<T>(), .c_row = n, .bias = pointer<const T>(b.value()),
-                                   .bf16 = weight.multiplies_in_bf16(), .panels = panels_of<T>(weight, in.rows())});
+    multiply<T>(matrix<const T>(in), weight, pointer<const T>(b.value()), panels_of<T>(weight, in.rows()), matrix<T>(y));
     const double product = 2 * double(in.rows()) * double(n) * double(k);
     const Work work{.flops = product, .backward_flops = product * ((x.tape() != nullptr) + (w.tape() != nullptr)),
                     .bf16 = weight.multiplies_in_bf16()};

@@ -26,7 +26,7 @@ struct Activation {
   Matrix<T> y{};          // [rows, columns]   written by forward, by backward again where not null; may be x then
   Matrix<const T> dy{};   // [rows, columns]   read by backward
   Matrix<const T> before{};  // what dx begins from; may be dx; null: zeros
-  Matrix<T> dx{};         // written by backward; may be dy
+  Matrix<T> dx{};         // written by backward; may be dy or x
 };
 
 namespace cpu {

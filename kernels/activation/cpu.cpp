@@ -184,7 +184,7 @@ void forward_run(const T* x, T* y, int64_t n) {
 template <class F, class T>
 void backward_run(const T* x, const T* dy, const T* before, T* dx, T* y, int64_t n) {
   for (int64_t j = 0; j < n; j += kLanes<T>) {
-    if (y == x) fetch_to_write(x + j);
+    if (y == x || dx == x) fetch_to_write(x + j);
     if (dx == dy) fetch_to_write(dy + j);
     const auto at = load(x + j, n - j), d = load(dy + j, n - j) * F::slope(at);
     if (y) store(y + j, F::value(at), n - j);
