@@ -83,12 +83,4 @@ void release(Device device, void* memory) {
   else std::free(memory);
 }
 
-void forget(Device device, void* memory, size_t bytes) {
-  require_cpu(device);
-  constexpr uintptr_t page = 4096;
-  const uintptr_t begin = (reinterpret_cast<uintptr_t>(memory) + page - 1) / page * page;
-  const uintptr_t end = (reinterpret_cast<uintptr_t>(memory) + bytes) / page * page;
-  if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
-}
-
 }  // namespace kernels

@@ -12,7 +12,5 @@ bool available(Device device);  // built in, and present on this machine
 // 64-byte aligned; throws std::bad_alloc. Contents are undefined.
 void* allocate(Device device, size_t bytes);
 void release(Device device, void* memory);
-// Lets contents go, and with them what whole pages cost; the memory stays.
-void forget(Device device, void* memory, size_t bytes);
 
 }  // namespace kernels

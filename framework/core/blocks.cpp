@@ -58,15 +58,16 @@ std::vector<Block> Blocks::remove_unused() {
   return unused;
 }
 
-std::vector<Block> Blocks::free() const {
-  std::vector<Block> all;
-  for (const Piece& piece : pieces_) all.insert(all.end(), piece.free.begin(), piece.free.end());
-  return all;
-}
-
 size_t Blocks::used_before() const {
   size_t bytes = 0;
   for (const Piece& piece : pieces_) bytes += piece.fresh - piece.all.begin;
+  return bytes;
+}
+
+size_t Blocks::free() const {
+  size_t bytes = 0;
+  for (const Piece& piece : pieces_)
+    for (const Block& block : piece.free) bytes += block.size;
   return bytes;
 }
 

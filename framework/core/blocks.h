@@ -21,8 +21,8 @@ class Blocks {
   void give_back(const Block& taken);
   void add(const Block& piece);            // address space to cut up
   std::vector<Block> remove_unused();      // pieces of which nothing is taken, from now on not here
-  std::vector<Block> free() const;         // free blocks that were used before
   size_t used_before() const;              // bytes that are taken, or were: with memory behind them
+  size_t free() const;                     // of these, bytes that are not taken
 
  private:
   struct Piece {

@@ -136,8 +136,6 @@ struct Arena {
       free_lists[d].clear();
       for (const Block& piece : blocks[d].remove_unused())
         if (!rehearsed) kernels::release(Device(d), reinterpret_cast<void*>(piece.begin));
-      for (const Block& block : blocks[d].free())
-        if (!rehearsed) kernels::forget(Device(d), reinterpret_cast<void*>(block.begin), block.size);
     }
   }
 };

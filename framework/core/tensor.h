@@ -123,7 +123,7 @@ void reset_peak();
 int64_t bytes_held();                 // in use, or kept for the next tensors: what the process grows by
 void set_poison(bool on);             // fresh buffers are filled with NaN (tests)
 bool poison();
-void trim();                          // gives cached memory back
+void trim();                          // gives cached memory back, as far as nothing stands amid it
 }  // namespace arena
 
 }  // namespace adder
