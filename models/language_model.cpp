@@ -168,15 +168,21 @@ void LanguageModel::record_parameters(Pass& pass, const Block& block) const {
   for (size_t i = block.first_parameter; pass.tape && i < block.end_parameter; ++i) use(pass, parameters_[i]);
 }
 
+// By itself, so that what only the mixer needed is let go before the MLP begins.
+Var LanguageModel::through_mixer(Pass& pass, const Block& block, const Var& x, MixerState& state,
+                                 const Stretch& at) const {
+  const Var read = before(pass, block.norm, "norm", x);
+  if (pass.decays) tell_decay(*pass.decays, block, read, state, at);
+  if (pass.tangents) tell_tangent(pass, block, read, state, at);
+  const Var branch = output(pass, block, mixed(pass, block, read, state, at));
+  return after(pass, block.norm, "norm", joined(pass, x, branch));
+}
+
 Var LanguageModel::through(Pass& pass, const Block& block, const Var& x, MixerState& state,
                            const Stretch& at) const {
   const Tape::Scope in_block(pass.tape, block.name);
   record_parameters(pass, block);
-  const Var read = before(pass, block.norm, "norm", x);
-  if (pass.decays) tell_decay(*pass.decays, block, read, state, at);
-  if (pass.tangents) tell_tangent(pass, block, read, state, at);
-  const Var mixed_x = mixed(pass, block, read, state, at);
-  const Var y = after(pass, block.norm, "norm", joined(pass, x, output(pass, block, mixed_x)));
+  const Var y = through_mixer(pass, block, x, state, at);
   if (!block.mlp) return y;
   const Var branch = through_mlp(pass, block, before(pass, block.mlp_norm, "mlp_norm", y));
   return after(pass, block.mlp_norm, "mlp_norm", joined(pass, y, branch));

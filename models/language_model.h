@@ -76,6 +76,7 @@ class LanguageModel : public Model {
   Var recomputed(Pass& pass, const Block& block, const Var& x, MixerState& state, const Stretch& at) const;
   void tell_decay(Decays& decays, const Block& block, const Var& x, const MixerState& state, const Stretch& at) const;
   void tell_tangent(const Pass& pass, const Block& block, const Var& x, const MixerState& state, const Stretch& at) const;
+  Var through_mixer(Pass& pass, const Block& block, const Var& x, MixerState& state, const Stretch& at) const;
   Var through_mlp(Pass& pass, const Block& block, Var x) const;
   Var through(Pass& pass, const Block& block, const Var& x, MixerState& state, const Stretch& at) const;
 
