@@ -1,7 +1,6 @@
 #include "models/mlp.h"
 
 #include <cmath>
-#include <optional>
 
 #include "framework/core/error.h"
 #include "framework/ops/activated_linear.h"
@@ -18,28 +17,27 @@ int64_t inner_width(int64_t d_model, const BlockOptions& block) {
   return block.mlp == "swiglu" ? (8 * d_model / 3 + 7) / 8 * 8 : 4 * d_model;
 }
 
-// For the layer that never stores f(x) whole; nothing where somebody wants to see it.
-std::optional<kernels::ActivationKind> fused(const Pass& pass, const std::string& name) {
-  using Kind = kernels::ActivationKind;
-  if (pass.tape && pass.tape->observed()) return {};
-  if (name == "gelu") return Kind::gelu_erf;
-  if (name == "gelu_tanh") return Kind::gelu_tanh;
-  if (name == "silu") return Kind::silu;
-  if (name == "relu") return Kind::relu;
-  if (name == "relu_squared") return Kind::relu_squared;
-  return {};
+struct Activation {
+  const char* name;  // in a config
+  kernels::ActivationKind kind;
+  Var (*op)(const Var&);
+};
+constexpr Activation kActivations[] = {{"gelu", kernels::ActivationKind::gelu_erf, ops::gelu_erf},
+                                       {"gelu_tanh", kernels::ActivationKind::gelu_tanh, ops::gelu_tanh},
+                                       {"silu", kernels::ActivationKind::silu, ops::silu},
+                                       {"relu", kernels::ActivationKind::relu, ops::relu},
+                                       {"relu_squared", kernels::ActivationKind::relu_squared, ops::relu_squared}};
+
+const Activation& activation_called(const std::string& name) {
+  for (const Activation& f : kActivations)
+    if (name == f.name) return f;
+  throw Error("[activate] no activation is called \"" + name + "\"");
 }
 
 }  // namespace
 
 Var activate(const std::string& name, const Var& x) {
-  if (name == "none") return x;
-  if (name == "gelu") return ops::gelu_erf(x);
-  if (name == "gelu_tanh") return ops::gelu_tanh(x);
-  if (name == "silu") return ops::silu(x);
-  if (name == "relu") return ops::relu(x);
-  if (name == "relu_squared") return ops::relu_squared(x);
-  throw Error("[activate] no activation is called \"" + name + "\"");
+  return name == "none" ? x : activation_called(name).op(x);
 }
 
 Mlp::Mlp(const ModelConfig& config, const BlockOptions& block, const ParameterScope& scope) : kind_(block.mlp) {
@@ -65,9 +63,9 @@ Var Mlp::forward(Pass& pass, Var x) const {
   const Var gate = gate_.weight ? through(pass, gate_, x) : Var();
   x = Var();
   if (gate.defined()) return through(pass, down_, ops::swiglu(gate, up));
-  const auto f = fused(pass, kind_);
-  if (!f) return through(pass, down_, activate(kind_, up));
-  return ops::activated_linear(*f, std::move(up), use(pass, *down_.weight), use_if(pass, down_.bias));
+  const Activation& f = activation_called(kind_);
+  if (pass.tape && pass.tape->observed()) return through(pass, down_, f.op(up));  // somebody wants to see f(x)
+  return ops::activated_linear(f.kind, std::move(up), use(pass, *down_.weight), use_if(pass, down_.bias));
 }
 
 }  // namespace adder

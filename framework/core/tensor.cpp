@@ -45,7 +45,8 @@ constexpr size_t kSmall = 32 << 10, kPiece = size_t(1) << 30;
 // Small sizes are rounded up to 1/8 of a power of two, so that slightly different buffers share a list; large ones to lines.
 size_t rounded(size_t bytes) {
   constexpr size_t least = 256;
-  if (!kCaching || bytes <= least) return kCaching ? least : std::max<size_t>(bytes, 1);
+  if (!kCaching) return std::max<size_t>(bytes, 1);
+  if (bytes <= least) return least;
   const size_t step = bytes > kSmall ? least : std::max<size_t>(std::bit_floor(bytes - 1) / 8, 64);
   return (bytes + step - 1) / step * step;
 }

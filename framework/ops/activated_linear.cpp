@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "framework/core/shapes.h"
 #include "framework/ops/panels.h"
 #include "framework/ops/products.h"
 #include "kernels/column_sum/column_sum.h"
@@ -41,9 +40,8 @@ void forward(Kind f, const Tensor& x, const Tensor& w, const Tensor& b, const Te
   const auto all_x = matrix<const T>(x);
   const auto all_y = matrix<T>(y);
   for_parts(x.rows(), [&](int64_t first, int64_t rows) {
-    const auto h = part(matrix<T>(room), 0, rows);
-    KERNEL(activation_fwd, T)(x.device(), {.kind = f, .x = part(all_x, first, rows), .y = h});
-    multiply<T>({h.data, rows, h.columns, h.stride}, w, pointer<const T>(b), panels_of<T>(w, x.rows()), part(all_y, first, rows));
+    KERNEL(activation_fwd, T)(x.device(), {.kind = f, .x = part(all_x, first, rows), .y = part(matrix<T>(room), 0, rows)});
+    multiply<T>(part(matrix<const T>(room), 0, rows), w, pointer<const T>(b), panels_of<T>(w, x.rows()), part(all_y, first, rows));
   });
 }
 
@@ -58,18 +56,18 @@ void backward(Kind f, const Tensor& x, const Tensor& w, const Adjoints& g) {
   const auto all_before = matrix<const T>(before);
   const auto all_dx = matrix<T>(dx);
   for_parts(x.rows(), [&](int64_t first, int64_t rows) {
-    const auto h = part(matrix<T>(room), 0, rows), dh = part(matrix<T>(gradient_room), 0, rows);
+    const auto dh = part(matrix<T>(gradient_room), 0, rows);
     const auto some_dy = part(all_dy, first, rows);
-    kernels::Activation<T> a{.kind = f, .x = part(all_x, first, rows), .y = h};
+    kernels::Activation<T> a{.kind = f, .x = part(all_x, first, rows), .y = part(matrix<T>(room), 0, rows)};
     if (dh) {
       input_gradient<T>(some_dy, w, dh, false);
-      a.dy = {dh.data, rows, dh.columns, dh.stride};
+      a.dy = part(matrix<const T>(gradient_room), 0, rows);
       a.before = part(all_before, first, rows), a.dx = part(all_dx, first, rows);
       KERNEL(activation_bwd, T)(x.device(), a);
     } else {
       KERNEL(activation_fwd, T)(x.device(), a);
     }
-    if (dw.defined()) weight_gradient<T>(some_dy, {h.data, rows, h.columns, h.stride}, w, matrix<T>(dw), !fresh || first > 0);
+    if (dw.defined()) weight_gradient<T>(some_dy, part(matrix<const T>(room), 0, rows), w, matrix<T>(dw), !fresh || first > 0);
   });
   if (fresh) g.give(1, dw);
   if (db.defined()) KERNEL(column_sum, T)(dy.device(), {.x = all_dy, .sum = pointer<T>(db)});
@@ -78,22 +76,13 @@ void backward(Kind f, const Tensor& x, const Tensor& w, const Adjoints& g) {
 }  // namespace
 
 Var activated_linear(Kind f, Var x, const Var& w, const Var& b) {
-  const Shapes check{"activated_linear"};
-  const int64_t k = check.last("x", x, "k");
-  const int64_t n = check("w", w, {"n", k})[0];
-  if (b.defined()) check("b", b, {n});
-  check.one_dtype({&x, &w, &b});
-
+  const Tensor y = linear_output("activated_linear", x, w, b);
   return by_dtype(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const Tensor in = x.value().with_even_rows(), weight = w.value();
-    Shape shape = x.shape();
-    shape.back() = n;
-    const Tensor y = Tensor::empty(shape, x.dtype(), x.device());
     forward<T>(f, in, weight, b.value(), y);
-    const double product = 2 * double(in.rows()) * double(n) * double(k), exps = f == Kind::relu || f == Kind::relu_squared ? 0 : double(in.size());
-    const Work work{.flops = product, .backward_flops = product * ((x.tape() != nullptr) + (w.tape() != nullptr)),
-                    .exps = exps, .backward_exps = exps, .bf16 = weight.multiplies_in_bf16()};
+    Work work = linear_work(x, w);
+    work.exps = work.backward_exps = kernels::takes_exp(f) ? double(in.size()) : 0;
     return record("activated_linear", y, {x, w, b}, [f, in, weight](const Adjoints& g) { backward<T>(f, in, weight, g); }, work);
   });
 }

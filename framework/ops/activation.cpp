@@ -21,7 +21,7 @@ Var activation(const char* name, Kind kind, const Var& x) {
     kernels::Activation<T> a{.kind = kind, .x = matrix<const T>(in)};
     a.y = matrix<T>(y);
     KERNEL(activation_fwd, T)(x.device(), a);
-    const double exps = kind == Kind::relu || kind == Kind::relu_squared ? 0 : double(in.size());
+    const double exps = kernels::takes_exp(kind) ? double(in.size()) : 0;
     return remaking(record(name, y, {x}, [a, in](const Adjoints& g) {
       auto b = a;
       const Tensor dy = g.take(0).with_even_rows(), again = again_over(in, g);

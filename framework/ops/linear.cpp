@@ -1,6 +1,5 @@
 #include "framework/ops/linear.h"
 
-#include "framework/core/shapes.h"
 #include "framework/ops/panels.h"
 #include "framework/ops/products.h"
 #include "kernels/column_sum/column_sum.h"
@@ -46,24 +45,13 @@ void backward(const Tensor& x, const Tensor& w, const Adjoints& g) {
 }  // namespace
 
 Var linear(const Var& x, const Var& w, const Var& b) {
-  const Shapes check{"linear"};
-  const int64_t k = check.last("x", x, "k");
-  const int64_t n = check("w", w, {"n", k})[0];
-  if (b.defined()) check("b", b, {n});
-  check.one_dtype({&x, &w, &b});
-
+  const Tensor y = linear_output("linear", x, w, b);
   return by_dtype(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const Tensor in = x.value().with_even_rows(), weight = w.value();
-    Shape shape = x.shape();
-    shape.back() = n;
-    const Tensor y = Tensor::empty(shape, x.dtype(), x.device());
     multiply<T>(matrix<const T>(in), weight, pointer<const T>(b.value()), panels_of<T>(weight, in.rows()), matrix<T>(y));
-    const double product = 2 * double(in.rows()) * double(n) * double(k);
-    const Work work{.flops = product, .backward_flops = product * ((x.tape() != nullptr) + (w.tape() != nullptr)),
-                    .bf16 = weight.multiplies_in_bf16()};
     const Tensor kept = remade_in_time(x, w) ? Tensor() : in;
-    return record("linear", y, {x, w, b}, [kept, weight](const Adjoints& g) { backward<T>(kept, weight, g); }, work);
+    return record("linear", y, {x, w, b}, [kept, weight](const Adjoints& g) { backward<T>(kept, weight, g); }, linear_work(x, w));
   });
 }
 

@@ -1,10 +1,30 @@
-// The three products of a linear layer y = x w^T + b on borrowed matrices, as its forward and backward passes take them.
+// What the ops of a linear layer y = x w^T + b share: its shapes, its work, and its three products on borrowed matrices.
 // w (n, k); rows of x are k long, those of y n long.
 #pragma once
+#include "framework/core/shapes.h"
+#include "framework/core/tape.h"
 #include "framework/ops/matrix.h"
 #include "kernels/matmul/matmul.h"
 
 namespace adder::ops {
+
+// Memory for y (..., n) of x (..., k), w (n, k) and b (n) or nothing; an error that names `op` where they do not fit.
+inline Tensor linear_output(const char* op, const Var& x, const Var& w, const Var& b) {
+  const Shapes check{op};
+  const int64_t k = check.last("x", x, "k");
+  const int64_t n = check("w", w, {"n", k})[0];
+  if (b.defined()) check("b", b, {n});
+  check.one_dtype({&x, &w, &b});
+  Shape shape = x.shape();
+  shape.back() = n;
+  return Tensor::empty(shape, x.dtype(), x.device());
+}
+
+inline Work linear_work(const Var& x, const Var& w) {
+  const double product = 2 * double(x.value().rows()) * double(w.dim(0)) * double(w.dim(1));
+  return {.flops = product, .backward_flops = product * ((x.tape() != nullptr) + (w.tape() != nullptr)),
+          .bf16 = w.value().multiplies_in_bf16()};
+}
 
 // y = x w^T + bias
 template <class T>

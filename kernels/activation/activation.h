@@ -19,6 +19,8 @@ enum class ActivationKind {
   silu, gelu_tanh, gelu_erf, relu, relu_squared, sigmoid, tanh, softplus, neg_exp, exp, sin, cos
 };
 
+inline bool takes_exp(ActivationKind kind) { return kind != ActivationKind::relu && kind != ActivationKind::relu_squared; }
+
 template <class T>
 struct Activation {
   ActivationKind kind;

@@ -93,12 +93,12 @@ void through_gates(const T* gates, const T* c, const T* before, const T* dh, T* 
 
 // The cells of steps [begin, end), within a chunk: c[0] is the one before it, c[i + 1] that after its step i.
 template <class T>
-void cells_again(const Lstm<T>& a, int64_t b, int64_t begin, int64_t end, const T* zero, T* c) {
+void cells_again(const Lstm<T>& a, const History<T>& h, int64_t b, int64_t begin, int64_t end, T* c) {
   const int64_t n = a.hidden;
   std::copy_n(cells_before(a, b, begin), n, c);
   for (int64_t t = begin; t < end; ++t, c += n) {
     const T *i = a.gates + (b * a.length + t) * 4 * n, *f = i + n, *g = f + n;
-    const T* before = a.resets && a.resets[b * a.length + t] != 0 ? zero : c;
+    const T* before = h.starts(b, t) ? h.zero : c;
     each_vector<T>(n, [=](int64_t j, int64_t left) HWY_ATTR {
       store(c + n + j, fma(load(f + j, left), load(before + j, left), load(i + j, left) * load(g + j, left)), left);
     });
@@ -123,7 +123,7 @@ void backward_block(const Lstm<T>& a, const Packed<T>& w, const T* zero, int64_t
     for (int r = 0; r < rows; ++r) {
       const int64_t b = first + r, row = b * a.length + t;
       T *dpre = a.dpre + row * 4 * n, *before = cells + r * chunk + (t - begin) * n;
-      if (t + 1 == a.length || t + 1 == begin + kLstmChunk) cells_again(a, b, begin, t + 1, zero, cells + r * chunk);
+      if (t + 1 == a.length || t + 1 == begin + kLstmChunk) cells_again(a, h, b, begin, t + 1, cells + r * chunk);
       if (t > 0) fetch(a.gates + (row - 1) * 4 * n, 4 * n);
       through_gates(a.gates + row * 4 * n, before + n, h.starts(b, t) ? zero : before, dh[r], dc[r], dpre, n);
       if (h.starts(b, t)) std::fill_n(dc[r], n, T(0));
