@@ -33,6 +33,12 @@ std::string shown_modules(const Plan& plan) {
   return text;
 }
 
+std::string shown_looks(const MemoryPlan& m, const Config& c) {
+  if (m.peak == m.step_peak) return "";
+  return ", " + bytes(m.peak) + " where health is looked at (the first step, each " + std::to_string(c.logging.health) +
+         "th and the last: logging.health)";
+}
+
 std::string shown_time(const Plan& plan, const Config& c, bool fits) {
   if (!fits) return "not predicted: the run does not fit into this machine's memory";
   if (plan.step.seconds <= 0) return "not asked for";
@@ -55,8 +61,8 @@ void print_plan(const Plan& plan, const Config& c, int64_t vocabulary, const Mac
                          " FLOP a token"},
       {"memory", bytes(m.weights) + " weights, " + bytes(m.gradients) + " gradients, " + bytes(m.optimizer) +
                      " optimizer, " + bytes(m.activations) + " activations"},
-      {"", bytes(m.peak) + " of tensors at the peak of a step, for which the process grows by " + bytes(m.held) + "; " +
-               bytes(machine.memory_to_use()) + " free here"},
+      {"", bytes(m.step_peak) + " of tensors at the peak of a step" + shown_looks(m, c) + ", for which the process grows by " +
+               bytes(m.held) + "; " + bytes(machine.memory_to_use()) + " free here"},
       {"time", shown_time(plan, c, fits)},
   }));
 }
@@ -77,6 +83,7 @@ JsonValue plan_json(const Plan& plan, const Config& c, int64_t vocabulary, const
   memory.set("gradients", plan.memory.gradients);
   memory.set("optimizer", plan.memory.optimizer);
   memory.set("activations", plan.memory.activations);
+  memory.set("step_peak", plan.memory.step_peak);
   memory.set("peak", plan.memory.peak);
   memory.set("held", plan.memory.held);
   memory.set("available", machine.memory_to_use());

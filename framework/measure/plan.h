@@ -15,7 +15,8 @@ namespace adder {
 struct MemoryPlan {  // bytes
   int64_t weights = 0, gradients = 0, optimizer = 0;
   int64_t activations = 0;  // what forward leaves for backward, per micro-batch
-  int64_t peak = 0;         // tensors alive at the worst moment of a step: all of these and what is temporary
+  int64_t step_peak = 0;    // tensors alive at the worst moment of a step: all of these and what is temporary
+  int64_t peak = 0;         // the same of a run's steps, where logging.health looks into some: those leave their inputs as they are
   int64_t held = 0;         // what the process grows by: the peak, and buffers of other sizes kept for the next step
 };
 

@@ -26,7 +26,7 @@ TEST(CliPlan, TellsParametersMemoryAndTimeAndWritesNothing) {
   EXPECT_GT(plan["flops_per_step"], 0);
   EXPECT_TRUE(plan["fits"]);
   EXPECT_GT(plan["seconds_per_step"], 0);
-  for (const char* key : {"weights", "gradients", "optimizer", "activations", "peak", "held", "available"})
+  for (const char* key : {"weights", "gradients", "optimizer", "activations", "step_peak", "peak", "held", "available"})
     EXPECT_GT(plan["memory"][key], 0) << key;
   const Ran text = work.run({"plan", "tiny.json"});
   ASSERT_EQ(text.code, 0) << text.err;

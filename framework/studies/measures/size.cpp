@@ -32,7 +32,7 @@ class Size : public Measure {
     const Plan plan = rehearse(subject.config, subject.factory, subject.vocabulary);
     Values values = {{"parameters", double(plan.parameters)},
                      {"flops", plan.step.flops / double(plan.tokens)},
-                     {"memory", double(plan.memory.peak)}};
+                     {"memory", double(plan.memory.step_peak)}};
     const auto model = subject.model(subject.config.dtype());
     std::vector<double> x, y;
     for (const int64_t c : contexts_) {

@@ -47,7 +47,7 @@ class Training : public Measure {
       config.training.context_length = n, config.training.batch_size = tokens_ / n, config.training.accumulate = 1;
       config.training.state = "reset";
       const Plan plan = rehearse(config, subject.factory, subject.vocabulary);
-      memory.emplace_back("memory@" + std::to_string(n), double(plan.memory.peak) / double(tokens_));
+      memory.emplace_back("memory@" + std::to_string(n), double(plan.memory.step_peak) / double(tokens_));
       x.push_back(double(n)), y.push_back(step_seconds(config, subject) / double(tokens_));
       seconds.emplace_back("seconds@" + std::to_string(n), y.back());
     }
