@@ -86,7 +86,7 @@ std::string model_line(const Subject& subject, const ModelSpeed& s, size_t width
          " tokens/s in training (" + decimals(s.step.seconds / kMilli, 1) + " ms a step of " +
          std::to_string(c.training.batch_size) + " x " + std::to_string(c.training.context_length) + ", " +
          decimals(100 * s.limit_seconds / s.step.seconds, 0) + " % of the limit, " +
-         decimals(double(s.growth) / (1 << 20), 1) + " MB), " +
+         decimals(double(s.growth) / (1 << 20), 1) + " MB of memory), " +
          with_commas(int64_t(1 / s.decode_seconds)) + " tokens/s decoding" +
          (subject.bf16_cache ? " (keys and values in bfloat16)" : "") + "; " + with_commas(s.parameters) + " parameters\n";
 }

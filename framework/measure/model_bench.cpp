@@ -48,6 +48,7 @@ double decode_seconds(Model& model, int64_t length, double seconds, int64_t batc
 ModelSpeed measure_model(const Config& config, const ModelFactory& factory, int64_t vocabulary, const MachinePeak& peak,
                          double seconds, bool bf16_cache) {
   const TrainingConfig& t = config.training;
+  arena::trim();  // what others needed before is not to be had again
   const RandomTokens batches(vocabulary, t.batch_size, t.context_length, config.model.features);
   auto model = factory.make(config.model, vocabulary, uint64_t(config.seed), config.dtype());
   const int64_t before = resident_bytes();

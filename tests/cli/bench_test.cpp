@@ -48,6 +48,16 @@ TEST(CliBench, AConfigOnRandomTokens) {
     EXPECT_TRUE(has(text.out, said));
 }
 
+TEST(CliBench, AStepsMemoryIsThatOfEachModelByItself) {
+  Workspace work;
+  const Ran ran = work.run({"bench", "model/gru", "model/lstm", "--seconds", "0.001", "--json"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const json models = json::parse(ran.out)["models"];
+  ASSERT_EQ(models.size(), 2u);
+  for (const json& model : models)  // a gradient and two moments of each parameter, 4 bytes each, beside the activations
+    EXPECT_GT(model["step_memory"], 12 * model["parameters"].get<int64_t>()) << model["name"];
+}
+
 TEST(CliBench, AWordThatFitsNothingListsWhatThereIs) {
   Workspace work;
   const Ran ran = work.run({"bench", "mathmul"});
