@@ -53,11 +53,14 @@ LinearSsm::LinearSsm(const ModelConfig& config, const LinearSsmOptions& o, const
 }
 
 Var LinearSsm::forward(Pass& pass, const Var& x, MixerState& state, const Stretch& at) const {
-  const Var dt = ops::exp(use(pass, *log_dt_));
-  const Var half = ops::scale_rows(use(pass, *A_), times(dt, 0.5)), M = ops::resolvent(half);
-  const Var Abar = ops::add(times(M, 2), Var(identity_times(-1, M)));  // (I - X)^-1 (I + X) = 2 (I - X)^-1 - I
-  const Var drive = ops::linear(ops::linear(x, ops::scale_rows(use(pass, *B_), dt)), M);
-  const auto h = ops::dense_scan(Abar, drive, state.empty() ? Var() : state[0], at.resets);
+  const Sampled by = sampled_(pass, *A_, [&] {
+    const Var dt = ops::exp(use(pass, *log_dt_));
+    const Var half = ops::scale_rows(use(pass, *A_), times(dt, 0.5)), M = ops::resolvent(half);
+    const Var Abar = ops::add(times(M, 2), Var(identity_times(-1, M)));  // (I - X)^-1 (I + X) = 2 (I - X)^-1 - I
+    return Sampled{Abar, packed(pass, ops::scale_rows(use(pass, *B_), dt)), packed(pass, M)};
+  });
+  const Var drive = ops::linear(ops::linear(x, by.B), by.M);
+  const auto h = ops::dense_scan(by.Abar, drive, state.empty() ? Var() : state[0], at.resets);
   state = {h.last};
   return ops::add(ops::linear(h.h, use(pass, *C_)), ops::linear(x, use(pass, *D_)));
 }

@@ -5,6 +5,7 @@
 // that turn, [[-1/2, -pi n], [pi n, -1/2]]. D d_model, N = d_state.
 #pragma once
 #include "framework/config/model_config.h"
+#include "framework/nn/of_parameters.h"
 #include "models/mixer.h"
 #include "models/time_step.h"
 
@@ -25,6 +26,10 @@ class LinearSsm : public Mixer {
  private:
   Parameter *log_dt_, *A_, *B_;  // (N), (N, N), (N, D)
   Parameter *C_, *D_;            // (D, N), (D, D)
+  struct Sampled {
+    Var Abar, B, M;              // (N, N), (N, D), (N, N): Bbar = M B
+  };
+  OfParameters<Sampled> sampled_;
 };
 
 }  // namespace adder

@@ -60,18 +60,22 @@ Decay Lru::decay(Pass&, const Var& x, const MixerState&, const Stretch&) const {
 }
 
 Var Lru::forward(Pass& pass, const Var& x, MixerState& state, const Stretch& at) const {
-  const Var size = ops::exp(ops::neg_exp(use(pass, *nu_log_))), phase = ops::exp(use(pass, *theta_log_));
-  const Var gamma = ops::exp(use(pass, *gamma_log_));
+  const Sampled by = sampled_(pass, *B_re_, [&] {
+    const Var size = ops::exp(ops::neg_exp(use(pass, *nu_log_))), phase = ops::exp(use(pass, *theta_log_));
+    const Var gamma = ops::exp(use(pass, *gamma_log_));
+    const Var C_im = use(pass, *C_im_), minus = Tensor::full(C_im.shape(), -1, x.dtype(), x.device());
+    return Sampled{ops::mul(size, ops::cos(phase)), ops::mul(size, ops::sin(phase)),
+                   packed(pass, ops::scale_rows(use(pass, *B_re_), gamma)),
+                   packed(pass, ops::scale_rows(use(pass, *B_im_), gamma)), packed(pass, ops::mul(C_im, minus))};
+  });
   ops::ComplexScanInputs in;
-  in.a_re = ops::mul(size, ops::cos(phase)), in.a_im = ops::mul(size, ops::sin(phase));
-  in.b_re = ops::linear(x, ops::scale_rows(use(pass, *B_re_), gamma));
-  in.b_im = ops::linear(x, ops::scale_rows(use(pass, *B_im_), gamma));
+  in.a_re = by.a_re, in.a_im = by.a_im;
+  in.b_re = ops::linear(x, by.B_re), in.b_im = ops::linear(x, by.B_im);
   if (!state.empty()) in.h0_re = state[0], in.h0_im = state[1];
   in.resets = at.resets;
   const auto h = ops::complex_scan(in);
   state = {h.last_re, h.last_im};
-  const Var C_im = use(pass, *C_im_), minus = Tensor::full(C_im.shape(), -1, x.dtype(), x.device());
-  const Var y = ops::add(ops::linear(h.h_re, use(pass, *C_re_)), ops::linear(h.h_im, ops::mul(C_im, minus)));
+  const Var y = ops::add(ops::linear(h.h_re, use(pass, *C_re_)), ops::linear(h.h_im, by.minus_C_im));
   return ops::add(y, ops::scale_columns(x, use(pass, *D_)));
 }
 

@@ -4,6 +4,7 @@
 // area), of phase up to max_phase, and gamma = sqrt(1 - |lambda|^2). E = d_model channels, N = d_state.
 #pragma once
 #include "framework/config/model_config.h"
+#include "framework/nn/of_parameters.h"
 #include "models/mixer.h"
 
 namespace adder {
@@ -28,6 +29,11 @@ class Lru : public Mixer {
   Parameter *nu_log_, *theta_log_, *gamma_log_;  // (N)
   Parameter *B_re_, *B_im_, *C_re_, *C_im_;      // (N, E), (E, N)
   Parameter* D_;                                 // (E)
+  struct Sampled {
+    Var a_re, a_im;                              // (N): lambda
+    Var B_re, B_im, minus_C_im;                  // B times exp(gamma_log), and C's other half negated
+  };
+  OfParameters<Sampled> sampled_;
 };
 
 }  // namespace adder

@@ -117,7 +117,7 @@ Var Mamba::forward(Pass& pass, const Var& x, MixerState& state, const Stretch& a
   ops::SelectiveScanInputs in;
   in.u = conv.y;
   in.delta = s.delta, in.B = s.B, in.C = s.C;
-  in.A = ops::neg_exp(use(pass, *A_log_));
+  in.A = A_(pass, *A_log_, [&] { return ops::neg_exp(use(pass, *A_log_)); });
   in.D = use(pass, *D_), in.z = uz[1];
   in.delta_bias = use(pass, *dt_proj_bias_);
   in.h0 = h0, in.resets = at.resets;

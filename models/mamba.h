@@ -7,6 +7,7 @@
 // "signed" are 2 exp(delta A) - 1, between -1 and 1 (Grazzi et al., 2024), which lets a state count modulo 2.
 #pragma once
 #include "framework/config/model_config.h"
+#include "framework/nn/of_parameters.h"
 #include "framework/ops/causal_conv1d.h"
 #include "models/mixer.h"
 #include "models/time_step.h"
@@ -52,6 +53,7 @@ class Mamba : public Mixer {
   Parameter *dt_proj_ = nullptr, *dt_proj_bias_;    // (E, R), (E)
   Parameter *B_ = nullptr, *C_ = nullptr;           // (E, N), where they are not selective
   Parameter *A_log_, *D_;                           // (E, N), (E)
+  OfParameters<Var> A_;                             // (E, N): -exp(A_log)
   Parameter *out_proj_, *out_proj_bias_ = nullptr;  // (D, E), (D)
 };
 

@@ -113,7 +113,7 @@ Var Mamba2::forward(Pass& pass, const Var& x, MixerState& state, const Stretch& 
   const auto xBC = ops::split(conv.y, {channels_, shared_, shared_});
   ops::SsdInputs in;
   in.x = xBC[0], in.B = xBC[1], in.C = xBC[2], in.dt = dt;
-  in.A = ops::neg_exp(use(pass, *A_log_));
+  in.A = A_(pass, *in_proj_, [&] { return ops::neg_exp(use(pass, *A_log_)); });
   in.D = use(pass, *D_), in.dt_bias = use(pass, *dt_bias_);
   in.h0 = h0, in.resets = at.resets;
   const auto scan = ops::ssd(in, ssd_);

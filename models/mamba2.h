@@ -4,6 +4,7 @@
 // E = expand * d_model = H P channels in H heads of P = head_dim; G = n_groups; N = d_state; K = d_conv.
 #pragma once
 #include "framework/config/model_config.h"
+#include "framework/nn/of_parameters.h"
 #include "framework/ops/ssd.h"
 #include "models/mixer.h"
 #include "models/time_step.h"
@@ -43,6 +44,7 @@ class Mamba2 : public Mixer {
   Parameter *in_proj_, *in_proj_bias_ = nullptr;    // (2E + 2GN + H, D): rows of z, x, B, C, dt
   Parameter *conv1d_, *conv1d_bias_ = nullptr;      // (E + 2GN, K), (E + 2GN): x, B, C
   Parameter *dt_bias_, *A_log_, *D_;                // (H)
+  OfParameters<Var> A_;                             // (H): -exp(A_log)
   Parameter* norm_;                                 // (E)
   Parameter *out_proj_, *out_proj_bias_ = nullptr;  // (D, E), (D)
 };

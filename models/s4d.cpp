@@ -7,7 +7,6 @@
 #include "framework/ops/activation.h"
 #include "framework/ops/diagonal_ssm.h"
 #include "framework/ops/view.h"
-#include "framework/ops/zoh.h"
 
 namespace adder {
 
@@ -51,11 +50,14 @@ Decay S4d::decay(Pass&, const Var& x, const MixerState&, const Stretch&) const {
 }
 
 Var S4d::forward(Pass& pass, const Var& x, MixerState& state, const Stretch& at) const {
-  const auto sampled = ops::zoh(ops::exp(use(pass, *log_dt_)), ops::neg_exp(use(pass, *log_A_)), use_if(pass, A_imag_));
-  const Var C = use(pass, *C_);
-  const auto part = [&](int64_t i) { return ops::reshape(ops::narrow(C, -1, i, 1), sampled.a_re.shape()); };
-  ops::DiagonalSsmInputs in{x, sampled.a_re, sampled.a_im, sampled.b_re, sampled.b_im, C, {}};
-  if (complex_) in.c_re = part(0), in.c_im = part(1);
+  const Sampled sampled = sampled_(pass, *log_A_, [&] {
+    const auto by = ops::zoh(ops::exp(use(pass, *log_dt_)), ops::neg_exp(use(pass, *log_A_)), use_if(pass, A_imag_));
+    const Var C = use(pass, *C_);
+    const auto part = [&](int64_t i) { return ops::reshape(ops::narrow(C, -1, i, 1), by.a_re.shape()); };
+    return complex_ ? Sampled{by, part(0), part(1)} : Sampled{by, C, {}};
+  });
+  const ops::ZohResult& by = sampled.by;
+  ops::DiagonalSsmInputs in{x, by.a_re, by.a_im, by.b_re, by.b_im, sampled.c_re, sampled.c_im};
   in.D = use(pass, *D_), in.resets = at.resets;
   if (!state.empty()) in.h0_re = state[0];
   if (!state.empty() && complex_) in.h0_im = state[1];

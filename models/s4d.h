@@ -4,6 +4,8 @@
 // real: A = -exp(log_A), N states (S4D-Real: A = -n). E = d_model channels, N = d_state.
 #pragma once
 #include "framework/config/model_config.h"
+#include "framework/nn/of_parameters.h"
+#include "framework/ops/zoh.h"
 #include "models/mixer.h"
 #include "models/time_step.h"
 
@@ -30,6 +32,11 @@ class S4d : public Mixer {
   Parameter *log_A_, *A_imag_ = nullptr;  // (E, N), or log_A_real and A_imag (E, N/2)
   Parameter* C_;                          // (E, N), or (E, N/2, 2): real and imaginary parts
   Parameter* D_;                          // (E)
+  struct Sampled {
+    ops::ZohResult by;
+    Var c_re, c_im;                       // (E, states)
+  };
+  OfParameters<Sampled> sampled_;
 };
 
 }  // namespace adder
