@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <set>
 
 namespace adder {
@@ -39,6 +41,20 @@ TEST(KernelBench, EachIsNamedOnceAndFound) {
                            "layer_norm/", "cross_entropy/", "causal_conv1d/", "adamw"})
     EXPECT_FALSE(kernel_benches({part}).empty()) << part;
   EXPECT_TRUE(kernel_benches({"no such kernel"}).empty());
+}
+
+TEST(KernelBench, EveryKernelHasOne) {
+  const std::filesystem::path kernels = std::filesystem::path(ADDER_SOURCE_DIR) / "kernels";
+  int found = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(kernels)) {
+    const std::string name = entry.path().filename();
+    if (!std::filesystem::exists(entry.path() / "cpu.cpp") || name == "peak") continue;
+    const auto benches = kernel_benches({name});
+    const auto of_it = [&](const KernelBench& b) { return b.name.substr(0, b.name.find_first_of("/ ")) == name; };
+    EXPECT_TRUE(std::any_of(benches.begin(), benches.end(), of_it)) << name << ": a benchmark goes into framework/measure/benches";
+    ++found;
+  }
+  EXPECT_GE(found, 40);
 }
 
 // Once a family: the same check stands before each of its sizes.

@@ -8,12 +8,15 @@ std::vector<KernelBench> matmul_benches();
 std::vector<KernelBench> scan_benches();
 std::vector<KernelBench> attention_benches();
 std::vector<KernelBench> recurrent_benches();
+std::vector<KernelBench> state_space_benches();
 std::vector<KernelBench> norm_benches();
+std::vector<KernelBench> elementwise_benches();
 std::vector<KernelBench> loss_benches();
 std::vector<KernelBench> optimizer_benches();
 
 inline constexpr std::vector<KernelBench> (*kBenchFamilies[])() = {
-    matmul_benches, scan_benches, attention_benches, recurrent_benches, norm_benches, loss_benches, optimizer_benches,
+    matmul_benches, scan_benches, attention_benches, recurrent_benches, state_space_benches, norm_benches, elementwise_benches, loss_benches,
+    optimizer_benches,
 };
 
 }  // namespace adder
