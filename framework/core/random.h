@@ -17,6 +17,10 @@ class Random {
   double normal(uint64_t index) const;                       // N(0, 1), Box-Muller
   uint64_t below(uint64_t index, uint64_t bound) const;      // [0, bound); bias below 2^-64 * bound
 
+  // Philox's key, and the half of its counter that is the same for all of the stream, for a kernel that draws many (kernels/dropout).
+  const uint32_t* key() const { return key_; }
+  const uint32_t* counter() const { return stream_; }
+
  private:
   uint32_t key_[2];
   uint32_t stream_[2];
