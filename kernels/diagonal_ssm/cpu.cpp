@@ -1,4 +1,5 @@
-// A task is a batch row's block of channels, one a lane; the states of a block lie in the first-level cache.
+// A task is a batch row's block of channels, one a lane. Time goes in chunks: a state variable or two run through a chunk in
+// registers, their coefficients and gradients with them, before the next ones do.
 // Backward goes over chunks from the last to the first: it recomputes the chunk's states from its border and runs the
 // adjoint back through them. Sums over time and batch gather by batch row, and rows are added in order.
 #include "kernels/diagonal_ssm/diagonal_ssm.h"
@@ -12,6 +13,7 @@
 #define HWY_TARGET_INCLUDE "kernels/diagonal_ssm/cpu.cpp"
 #include "hwy/foreach_target.h"
 #include "kernels/simd.h"
+#include "kernels/transpose.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace kernels {
@@ -109,13 +111,10 @@ struct View {
 
   // [channels, state] from `from` on -> [n][part][lane] of one block; null: zeros, as are the lanes that are too many
   void gather(const T* re, const T* im, int64_t block, T* to) const {
-    std::fill_n(to, block_size, T(0));
-    for (int64_t lane = 0; lane < count(block); ++lane)
-      for (int64_t n = 0; n < s.state; ++n) {
-        const int64_t at = (first(block) + lane) * s.state + n;
-        if (re) to[n * kStride + lane] = re[at];
-        if (kComplex && im) to[n * kStride + kLanes<T> + lane] = im[at];
-      }
+    const int64_t rows = count(block), from = first(block) * s.state;
+    if (!re || (kComplex && !im) || rows < kLanes<T>) std::fill_n(to, block_size, T(0));
+    if (re) transpose(re + from, s.state, rows, s.state, to, kStride);
+    if (kComplex && im) transpose(im + from, s.state, rows, s.state, to + kLanes<T>, kStride);
   }
   // The way back, added to or written.
   void scatter(const T* from, int64_t block, T* re, T* im, bool add) const {
@@ -155,31 +154,19 @@ struct Block {
         a(view.a.data() + i * view.block_size), b(view.b.data() + i * view.block_size),
         c(view.c.data() + i * view.block_size) {}
 
-  // h becomes the state after step t.
-  HWY_INLINE void advance(int64_t t, T* h) const {
-    if (v.starts(row, t)) std::fill_n(h, v.block_size, T(0));
-    const auto u = load(s.u.row(row, t) + first, count);
-    for (int64_t n = 0; n < s.state; ++n) {
-      const N ah = multiply_add<false>(get<T, kComplex>(a, n), get<T, kComplex>(h, n), N{});
-      put<T, kComplex>(h, n, multiply_add(get<T, kComplex>(b, n), u, ah));
-    }
-  }
-
   void forward() const {
     T* h = scratch<T>(size_t(v.block_size), 0);
     v.gather(at(s.h0_re, v.row_offset(row)), at(s.h0_im, v.row_offset(row)), block, h);
     const auto skip = s.D ? load(s.D + first, count) : zero<T>();
-    const auto weight = set(s.weight);
-    for (int64_t t = 0; t < s.u.length; ++t) {
-      if (s.borders && t % kSsmChunk == 0) std::copy_n(h, v.block_size, v.border(row, t / kSsmChunk, block));
-      advance(t, h);
-      auto even = zero<T>(), odd = zero<T>();
-      for (int64_t n = 0; n < s.state; ++n) {
-        auto& sum = n % 2 ? odd : even;
-        sum = real_multiply_add<false>(get<T, kComplex>(c, n), get<T, kComplex>(h, n), sum);
+    Chunk chunk;
+    for (int64_t i = 0; i < v.chunks; ++i) {
+      begin(i, chunk);
+      if (s.borders) std::copy_n(h, v.block_size, v.border(row, i, block));
+      for (int64_t n = 0; n < s.state; n += 2) n + 1 < s.state ? run<2>(chunk, n, h) : run<1>(chunk, n, h);
+      for (int64_t t = 0; t < chunk.steps; ++t) {
+        const auto sum = load(chunk.even + t * kLanes<T>) + (s.state > 1 ? load(chunk.odd + t * kLanes<T>) : zero<T>());
+        store(s.y.row(row, chunk.start + t) + first, fma(set(s.weight), sum, skip * load(chunk.u + t * kLanes<T>)), count);
       }
-      const auto u = load(s.u.row(row, t) + first, count);
-      store(s.y.row(row, t) + first, fma(weight, even + odd, skip * u), count);
     }
     v.scatter(h, block, at(s.last_re, v.row_offset(row)), at(s.last_im, v.row_offset(row)), false);
   }
@@ -187,55 +174,103 @@ struct Block {
   // Sums of this batch row: [da][db][dc] as blocks, then dD's lanes.
   void backward(T* sums) const {
     T* G = scratch<T>(size_t(v.block_size), 0);
-    T* states = scratch<T>(size_t((kSsmChunk + 1) * v.block_size), 1);  // before each step, and after the last
-    T *da = sums, *db = da + v.block_size, *dc = db + v.block_size, *dD = dc + v.block_size;
     v.gather(at(s.dlast_re, v.row_offset(row)), at(s.dlast_im, v.row_offset(row)), block, G);
     const auto skip = s.D ? load(s.D + first, count) : zero<T>();
     auto through_skip = zero<T>();
-    for (int64_t chunk = v.chunks; chunk-- > 0;) {
-      const int64_t start = chunk * kSsmChunk, steps = std::min(kSsmChunk, s.u.length - start);
-      recompute(chunk, steps, states);
-      for (int64_t i = steps; i-- > 0;) {
-        const int64_t t = start + i;
-        const auto dy = s.dy ? load(s.dy.row(row, t) + first, count) : zero<T>();
-        const auto u = load(s.u.row(row, t) + first, count);
-        const auto du = step_back(dy * set(s.weight), u, states + i * v.block_size, states + (i + 1) * v.block_size,
-                                  v.starts(row, t), G, da, db, dc);
-        through_skip = fma(dy, u, through_skip);
+    Chunk chunk;
+    for (int64_t i = v.chunks; i-- > 0;) {
+      begin(i, chunk);
+      for (int64_t t = 0; t < chunk.steps; ++t)
+        store(chunk.dy + t * kLanes<T>, s.dy ? load(s.dy.row(row, chunk.start + t) + first, count) : zero<T>());
+      for (int64_t n = 0; n < s.state; ++n) run_back(chunk, n, v.border(row, i, block), G, sums);
+      for (int64_t t = chunk.steps; t-- > 0;) {
+        const auto dy = load(chunk.dy + t * kLanes<T>);
+        through_skip = fma(dy, load(chunk.u + t * kLanes<T>), through_skip);
         if (!s.du) continue;
-        T* to = s.du.row(row, t) + first;
-        store(to, load(to, count) + fma(skip, dy, du), count);
+        T* to = s.du.row(row, chunk.start + t) + first;
+        store(to, load(to, count) + fma(skip, dy, load(chunk.du + t * kLanes<T>)), count);
       }
     }
-    store(dD, through_skip);
+    store(sums + 3 * v.block_size, through_skip);
     v.scatter(G, block, at(s.dh0_re, v.row_offset(row)), at(s.dh0_im, v.row_offset(row)), true);
   }
 
  private:
-  void recompute(int64_t chunk, int64_t steps, T* states) const {
-    std::copy_n(v.border(row, chunk, block), v.block_size, states);
-    for (int64_t i = 0; i < steps; ++i) {
-      T* next = states + (i + 1) * v.block_size;
-      std::copy_n(states + i * v.block_size, v.block_size, next);
-      advance(chunk * kSsmChunk + i, next);
+  // The block's rows of a chunk side by side, and sums over the states that have run through it.
+  struct Chunk {
+    int64_t start, steps;
+    bool starts[kSsmChunk];
+    alignas(64) T u[kSsmChunk * kLanes<T>];
+    union {
+      T even[kSsmChunk * kLanes<T>];  // of y's terms, by n modulo 2
+      T dy[kSsmChunk * kLanes<T>];
+    };
+    union {
+      T odd[kSsmChunk * kLanes<T>];
+      T du[kSsmChunk * kLanes<T>];
+    };
+  };
+
+  void begin(int64_t i, Chunk& chunk) const {
+    chunk.start = i * kSsmChunk, chunk.steps = std::min(kSsmChunk, s.u.length - chunk.start);
+    for (int64_t t = 0; t < chunk.steps; ++t) {
+      store(chunk.u + t * kLanes<T>, load(s.u.row(row, chunk.start + t) + first, count));
+      chunk.starts[t] = v.starts(row, chunk.start + t);
     }
   }
 
-  // G is the adjoint that reaches the state after the step from later ones; it becomes that of the state before it.
-  HWY_INLINE Vec<T> step_back(const Vec<T>& weighted, const Vec<T>& u, const T* before, const T* after, bool starts,
-                              T* G, T* da, T* db, T* dc) const {
-    auto du = zero<T>();
-    for (int64_t n = 0; n < s.state; ++n) {
-      const N g = multiply_add(conjugate<T, kComplex>(get<T, kComplex>(c, n)), weighted, get<T, kComplex>(G, n));
-      du = real_multiply_add<true>(get<T, kComplex>(b, n), g, du);
-      if (!starts)
-        put<T, kComplex>(da, n, multiply_add<true>(g, get<T, kComplex>(before, n), get<T, kComplex>(da, n)));
-      put<T, kComplex>(db, n, multiply_add(g, u, get<T, kComplex>(db, n)));
-      put<T, kComplex>(dc, n, multiply_add(conjugate<T, kComplex>(get<T, kComplex>(after, n)), weighted,
-                                           get<T, kComplex>(dc, n)));
-      put<T, kComplex>(G, n, starts ? N{} : multiply_add<true>(g, get<T, kComplex>(a, n), N{}));
+  // The state after a step, from that before it.
+  static HWY_INLINE N after(const N& h, const N& a, const N& b, const Vec<T>& u, bool starts) {
+    return multiply_add(b, u, multiply_add<false>(a, starts ? N{} : h, N{}));
+  }
+
+  // States n … n + kStates - 1 of h, from before the chunk to after it; n is even.
+  template <int kStates>
+  void run(Chunk& chunk, int64_t n, T* h) const {
+    N x[kStates], an[kStates], bn[kStates], cn[kStates];
+    for (int k = 0; k < kStates; ++k) {
+      x[k] = get<T, kComplex>(h, n + k);
+      an[k] = get<T, kComplex>(a, n + k), bn[k] = get<T, kComplex>(b, n + k), cn[k] = get<T, kComplex>(c, n + k);
     }
-    return du;
+    for (int64_t t = 0; t < chunk.steps; ++t) {
+      const auto u = load(chunk.u + t * kLanes<T>);
+      for (int k = 0; k < kStates; ++k) {
+        T* sum = (k == 0 ? chunk.even : chunk.odd) + t * kLanes<T>;
+        x[k] = after(x[k], an[k], bn[k], u, chunk.starts[t]);
+        store(sum, real_multiply_add<false>(cn[k], x[k], n == 0 ? zero<T>() : load(sum)));
+      }
+    }
+    for (int k = 0; k < kStates; ++k) put<T, kComplex>(h, n + k, x[k]);
+  }
+
+  // State n. G is the adjoint that reaches the state after the chunk from later ones; it becomes that of the state before it.
+  void run_back(Chunk& chunk, int64_t n, const T* border, T* G, T* sums) const {
+    alignas(64) T states[kSsmChunk * kParts<kComplex> * kLanes<T>];  // before each step
+    const N an = get<T, kComplex>(a, n), bn = get<T, kComplex>(b, n), cn = conjugate<T, kComplex>(get<T, kComplex>(c, n));
+    T *da = sums, *db = da + v.block_size, *dc = db + v.block_size;
+    N x = get<T, kComplex>(border, n);
+    for (int64_t t = 0; t < chunk.steps; ++t) {
+      put<T, kComplex>(states, t, x);
+      x = after(x, an, bn, load(chunk.u + t * kLanes<T>), chunk.starts[t]);
+    }
+    N adjoint = get<T, kComplex>(G, n), dan = get<T, kComplex>(da, n), dbn = get<T, kComplex>(db, n), dcn = get<T, kComplex>(dc, n);
+    for (int64_t t = chunk.steps; t-- > 0;) {
+      const auto weighted = load(chunk.dy + t * kLanes<T>) * set(s.weight), u = load(chunk.u + t * kLanes<T>);
+      const N before = get<T, kComplex>(states, t), g = multiply_add(cn, weighted, adjoint);
+      T* du = chunk.du + t * kLanes<T>;
+      store(du, real_multiply_add<true>(bn, g, n == 0 ? zero<T>() : load(du)));
+      dbn = multiply_add(g, u, dbn);
+      dcn = multiply_add(conjugate<T, kComplex>(x), weighted, dcn);
+      if (chunk.starts[t]) {
+        adjoint = N{};
+      } else {
+        dan = multiply_add<true>(g, before, dan);
+        adjoint = multiply_add<true>(g, an, N{});
+      }
+      x = before;
+    }
+    put<T, kComplex>(G, n, adjoint);
+    put<T, kComplex>(da, n, dan), put<T, kComplex>(db, n, dbn), put<T, kComplex>(dc, n, dcn);
   }
 };
 
