@@ -19,6 +19,7 @@ Var gated(const char* name, kernels::GateKind kind, const Var& gate, const Var& 
     KERNEL(gated_fwd, T)(gate.device(), a);
     return remaking(record(name, y, {gate, up}, [a, x, value](const Adjoints& g) {
       auto b = a;
+      b.overwrite = g.begin_together({0, 1});
       const Tensor dy = g.out(0).with_even_rows(), dgate = g.in(0), dup = g.in(1), again = again_over(x, g);
       b.dy = matrix<const T>(dy), b.dgate = matrix<T>(dgate), b.dup = matrix<T>(dup), b.y = matrix<T>(again);
       KERNEL(gated_bwd, T)(x.device(), b);

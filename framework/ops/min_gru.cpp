@@ -37,6 +37,7 @@ MinGruResult min_gru(const Var& k, const Var& v, const Var& h0, const Tensor& re
     const auto out = record("min_gru", {h, last}, {k, v, h0},
                             [a, gate, input, before, starts, h](const Adjoints& g) {
       auto b = a;
+      b.overwrite = g.begin_together({0, 1});
       const Tensor dh = g.out(0), dlast = g.out(1), dk = g.in(0), dv = g.in(1), dh0 = g.in(2);
       b.dh = sequence<const T>(dh), b.dlast = matrix<const T>(dlast);
       b.dk = sequence<T>(dk), b.dv = sequence<T>(dv), b.dh0 = matrix<T>(dh0);

@@ -42,6 +42,7 @@ MinLstmResult min_lstm(const Var& f, const Var& i, const Var& v, const Var& h0, 
     const auto out = record("min_lstm", {h, last}, {f, i, v, h0},
                             [a, forget, gate, input, before, starts, h](const Adjoints& g) {
       auto b = a;
+      b.overwrite = g.begin_together({0, 1, 2});
       const Tensor dh = g.out(0), dlast = g.out(1);
       const Tensor df = g.in(0), di = g.in(1), dv = g.in(2), dh0 = g.in(3);
       b.dh = sequence<const T>(dh), b.dlast = matrix<const T>(dlast);

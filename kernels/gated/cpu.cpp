@@ -40,15 +40,16 @@ void forward_run(const T* gate, const T* up, T* y, int64_t n) {
     store(y + j, Gate<kKind, T>(load(gate + j, n - j)).value * load(up + j, n - j), n - j);
 }
 
-template <GateKind kKind, class T>
+template <GateKind kKind, bool kOverwrite, class T>
 void backward_run(const T* gate, const T* up, const T* dy, T* dgate, T* dup, T* y, int64_t n) {
+  const auto before = [&](const T* sum, int64_t j) { return kOverwrite ? zero<T>() : load(sum + j, n - j); };
   for (int64_t j = 0; j < n; j += kLanes<T>) {
     if (y == gate) fetch_to_write(gate + j);
     const Gate<kKind, T> g(load(gate + j, n - j));
     const auto d = load(dy + j, n - j), value = load(up + j, n - j);
     if (y) store(y + j, g.value * value, n - j);
-    if (dgate) store(dgate + j, fma(d * value, g.slope, load(dgate + j, n - j)), n - j);
-    if (dup) store(dup + j, fma(d, g.value, load(dup + j, n - j)), n - j);
+    if (dgate) store(dgate + j, fma(d * value, g.slope, before(dgate, j)), n - j);
+    if (dup) store(dup + j, fma(d, g.value, before(dup, j)), n - j);
   }
 }
 
@@ -70,7 +71,8 @@ void backward(const Gated<T>& a) {
       T* dgate = a.dgate ? a.dgate.row(row) + first : nullptr;
       T* dup = a.dup ? a.dup.row(row) + first : nullptr;
       T* y = a.y ? a.y.row(row) + first : nullptr;
-      backward_run<kind()>(a.gate.row(row) + first, a.up.row(row) + first, a.dy.row(row) + first, dgate, dup, y, n);
+      const auto run = a.overwrite ? backward_run<kind(), true, T> : backward_run<kind(), false, T>;
+      run(a.gate.row(row) + first, a.up.row(row) + first, a.dy.row(row) + first, dgate, dup, y, n);
     });
   });
 }

@@ -16,6 +16,7 @@ struct Gated {
   Matrix<T> y{};                 // [rows, columns]   written by forward, by backward again where not null; may be gate then
   Matrix<const T> dy{};          // [rows, columns]   read by backward
   Matrix<T> dgate{}, dup{};      // backward adds into these; null: not wanted
+  bool overwrite = false;        // or writes them anew
 };
 
 namespace cpu {

@@ -23,19 +23,19 @@ struct UpdateGate {
     keep = z.rest, take = z.s;
   }
   static HWY_INLINE bool wanted(const Args& a) { return bool(a.dk); }
-  static HWY_INLINE void add(const Args& a, const Part<V>& here, int64_t b, int64_t t, const V& dlogit) {
-    here.add_to(a.dk.row(b, t), dlogit);
+  HWY_INLINE void add(const Args& a, const Part<V>& here, int64_t b, int64_t t, const V& dlogit) const {
+    here.add_to(a.dk.row(b, t), dlogit, a.overwrite);
   }
 };
 
 template <class T>
 void forward(const MinGru<T>& a) {
-  run_minimal<T, MinimalForward, UpdateGate>(a);
+  run_minimal_forward<T, UpdateGate>(a);
 }
 
 template <class T>
 void backward(const MinGru<T>& a) {
-  run_minimal<T, MinimalBackward, UpdateGate>(a);
+  run_minimal_backward<T, UpdateGate>(a);
 }
 
 }  // namespace

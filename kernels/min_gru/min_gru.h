@@ -29,6 +29,7 @@ struct MinGru {
   Matrix<const T> dlast{};
   Sequence<T> dk{}, dv{};             // backward adds into these; null: not wanted
   Matrix<T> dh0{};
+  bool overwrite = false;             // or writes dk and dv anew
 };
 
 namespace cpu {

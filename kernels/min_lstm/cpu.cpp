@@ -22,31 +22,33 @@ struct NormalisedGates {
   using V = Lanes;
   using Args = MinLstm<NumberOf<V>>;
   V keep, take;
+  LogisticOf<V> at_f, at_i;
 
-  HWY_INLINE NormalisedGates(const Args& a, const Part<V>& here, int64_t b, int64_t t) {
+  HWY_INLINE NormalisedGates(const Args& a, const Part<V>& here, int64_t b, int64_t t)
+      : at_f(here.from(a.f.row(b, t))), at_i(here.from(a.i.row(b, t))) {
     const V f = here.from(a.f.row(b, t)), i = here.from(a.i.row(b, t));
     const V one = Value<V>::of(1), zero = Value<V>::of(0);
-    const V difference = least_with_zero(f) - least_with_zero(i), power = exp(-abs(difference));
-    const V forget = if_greater(zero, difference, power, one) * (one + exp(-abs(i)));
-    const V input = if_greater(difference, zero, power, one) * (one + exp(-abs(f)));
+    const V difference = least_with_zero(f) - least_with_zero(i), power = exp_below<V>(abs(difference));
+    const V forget = if_greater(zero, difference, power, one) * (one + at_i.e);
+    const V input = if_greater(difference, zero, power, one) * (one + at_f.e);
     const V scale = one / (forget + input);
     keep = forget * scale, take = input * scale;
   }
   static HWY_INLINE bool wanted(const Args& a) { return a.df || a.di; }
-  static HWY_INLINE void add(const Args& a, const Part<V>& here, int64_t b, int64_t t, const V& dlogit) {
-    if (a.df) here.add_to(a.df.row(b, t), -dlogit * LogisticOf<V>(here.from(a.f.row(b, t))).rest);
-    if (a.di) here.add_to(a.di.row(b, t), dlogit * LogisticOf<V>(here.from(a.i.row(b, t))).rest);
+  HWY_INLINE void add(const Args& a, const Part<V>& here, int64_t b, int64_t t, const V& dlogit) const {
+    if (a.df) here.add_to(a.df.row(b, t), -dlogit * at_f.rest, a.overwrite);
+    if (a.di) here.add_to(a.di.row(b, t), dlogit * at_i.rest, a.overwrite);
   }
 };
 
 template <class T>
 void forward(const MinLstm<T>& a) {
-  run_minimal<T, MinimalForward, NormalisedGates>(a);
+  run_minimal_forward<T, NormalisedGates>(a);
 }
 
 template <class T>
 void backward(const MinLstm<T>& a) {
-  run_minimal<T, MinimalBackward, NormalisedGates>(a);
+  run_minimal_backward<T, NormalisedGates>(a);
 }
 
 }  // namespace

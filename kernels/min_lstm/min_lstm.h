@@ -25,6 +25,7 @@ struct MinLstm {
   Matrix<const T> dlast{};
   Sequence<T> df{}, di{}, dv{};       // backward adds into these; null: not wanted
   Matrix<T> dh0{};
+  bool overwrite = false;             // or writes df, di and dv anew
 };
 
 namespace cpu {
