@@ -1,6 +1,8 @@
 #include "framework/core/tape.h"
 
+#include <algorithm>
 #include <cmath>
+#include <optional>
 #include <utility>
 
 #include "framework/core/error.h"
@@ -94,17 +96,73 @@ bool may_overlap(const Tensor& a, const Tensor& b) {
   return offset < a.columns() || offset + b.columns() > step;
 }
 
+// The columns that a view takes of each row of a gradient; nothing where it is not the same columns of all rows.
+std::optional<Node::Gap> columns_of(const Tensor& part, const Tensor& whole) {
+  if (part.size() == whole.size()) return Node::Gap{0, whole.columns()};
+  if (part.rank() == 0 || whole.rank() == 0 || !part.rows_collapse() || part.rows() != whole.rows()) return {};
+  if (whole.rows() > 1 && part.row_stride() != whole.columns()) return {};
+  const int64_t first = (static_cast<const char*>(part.raw()) - static_cast<const char*>(whole.raw())) / int64_t(bytes_of(whole.dtype()));
+  if (first < 0 || first + part.columns() > whole.columns()) return {};
+  return Node::Gap{first, first + part.columns()};
+}
+
 }  // namespace
 
 Tape* Var::tape() const { return node_ ? node_->tape : nullptr; }
 
-Tensor Node::into() {
-  if (parent) return view(parent->into());
-  if (!grad.defined()) grad = Tensor::zeros(shape, dtype, device);
+Tensor Node::memory() {
+  if (parent) return view(parent->memory());
+  if (!grad.defined()) {
+    grad = Tensor::empty(shape, dtype, device);
+    gaps = {{0, grad.columns()}};
+  }
   // A view of the gradient must share its storage, whatever its shape: hence contiguous.
   if (borrowed && (grad.shares_storage() || !grad.contiguous())) grad = grad.clone();
   borrowed = false;
   return grad;
+}
+
+Tensor Node::into() {
+  const Tensor part = memory();
+  root()->fill(part);
+  return part;
+}
+
+// Takes columns out of the gaps; f(first, past) for each piece of a gap that lies in them.
+template <class F>
+void take_columns(std::vector<Node::Gap>& gaps, const Node::Gap& columns, F f) {
+  std::vector<Node::Gap> left;
+  for (const Node::Gap& gap : gaps) {
+    const int64_t first = std::max(gap.first, columns.first), past = std::min(gap.past, columns.past);
+    if (first >= past) {
+      left.push_back(gap);
+      continue;
+    }
+    f(first, past);
+    if (gap.first < first) left.push_back({gap.first, first});
+    if (past < gap.past) left.push_back({past, gap.past});
+  }
+  gaps = std::move(left);
+}
+
+void Node::fill(const Tensor& part) {
+  if (gaps.empty()) return;
+  const Gap columns = columns_of(part, grad).value_or(Gap{0, grad.columns()});
+  take_columns(gaps, columns, [&](int64_t first, int64_t past) {
+    if (past - first == grad.columns()) grad.zero();
+    else grad.narrow(-1, first, past - first).zero();
+  });
+}
+
+bool Node::begin() {
+  if (!parent && grad.defined()) return false;
+  const Tensor part = memory();
+  Node& whole = *root();
+  const auto columns = columns_of(part, whole.grad);
+  const auto holds = [&](const Gap& gap) { return columns && gap.first <= columns->first && columns->past <= gap.past; };
+  if (std::none_of(whole.gaps.begin(), whole.gaps.end(), holds)) return false;
+  take_columns(whole.gaps, *columns, [](int64_t, int64_t) {});
+  return true;
 }
 
 void Node::give(const Tensor& adjoint) {
@@ -121,13 +179,16 @@ void Node::give(const Tensor& adjoint) {
     borrowed = true;
     return;
   }
-  into().add(adjoint);
+  if (begin()) memory().copy_from(adjoint);
+  else into().add(adjoint);
 }
 
-Tensor Node::gathered() const {
-  if (!parent) return grad;
-  const Tensor whole = parent->gathered();
-  return whole.defined() ? view(whole) : Tensor();
+Tensor Node::gathered() {
+  Node& whole = *root();
+  if (!whole.grad.defined()) return {};
+  const Tensor part = seen();
+  whole.fill(part);
+  return part;
 }
 
 const Node* Node::root() const {
@@ -142,7 +203,7 @@ bool Adjoints::meets_an_earlier_input(size_t i) const {
   for (size_t j = 0; j < i; ++j) {
     Node* earlier = inputs_[j].get();
     if (!earlier || earlier->root() != node->root()) continue;
-    if (earlier == node || may_overlap(earlier->into(), node->into())) return true;
+    if (earlier == node || may_overlap(earlier->memory(), node->memory())) return true;
   }
   return false;
 }
@@ -152,7 +213,7 @@ Tensor Adjoints::gradient(size_t i, bool dense) const {
   Node* node = inputs_[i].get();
   if (!node) return {};
   if (!meets_an_earlier_input(i))
-    if (const Tensor grad = node->into(); dense ? grad.contiguous() : grad.rows_collapse()) return grad;
+    if (const Tensor part = node->memory(); dense ? part.contiguous() : part.rows_collapse()) return node->into();
   aside_.emplace_back(node, Tensor::zeros(node->shape, node->dtype, node->device));
   return aside_.back().second;
 }
@@ -168,7 +229,7 @@ bool Adjoints::begin_together(std::initializer_list<size_t> all) const {
     if (elements != element_count(root->shape)) return false;
   for (const auto& [root, elements] : covered) root->grad = Tensor::empty(root->shape, root->dtype, root->device);
   for (const size_t i : all)
-    if (meets_an_earlier_input(i) || !inputs_[i]->into().rows_collapse()) {  // some of the whole is nobody's, or gathered aside
+    if (meets_an_earlier_input(i) || !inputs_[i]->memory().rows_collapse()) {  // some of the whole is nobody's, or gathered aside
       for (const auto& [root, elements] : covered) root->grad = Tensor();
       return false;
     }
@@ -186,8 +247,9 @@ Adjoints::Onto Adjoints::onto(size_t i, const Tensor& spare) const {
   if (!node) return {};
   const bool ours = node->grad.defined() && !(node->borrowed && node->grad.shares_storage());
   if (node->parent || ours || meets_an_earlier_input(i)) {
+    const bool anew = begin(i);
     const Tensor gradient = in(i);
-    return {gradient, gradient};
+    return {anew ? Tensor() : gradient, gradient};
   }
   const Tensor before = node->grad.defined() ? node->grad.with_even_rows() : Tensor();
   const bool fits = !spare.shares_storage() && spare.contiguous() && spare.shape() == node->shape;

@@ -66,6 +66,10 @@ struct Node {
   DType dtype = DType::f32;
   Device device = Device::cpu;
   Tensor grad;                                       // undefined until something reached it
+  struct Gap {
+    int64_t first, past;                             // columns
+  };
+  std::vector<Gap> gaps;                             // of grad, where nothing was written yet; zeros to whoever looks
   bool borrowed = false;                             // grad may be held by another node too: copy before writing
   std::shared_ptr<Node> parent;                      // a view adds straight into its parent's gradient
   std::function<Tensor(const Tensor&)> view;
@@ -76,9 +80,13 @@ struct Node {
   std::vector<Awaiting> awaiting;
   Tensor value;                                      // computed anew, until those have seen it
 
-  Tensor into();                                     // the gradient to add into, zeroed when new
+  Tensor into();                                     // the gradient to add into: zeros where nothing was written
+  bool begin();                                      // Adjoints::begin
+  Tensor memory();                                   // the same memory, gaps and all
+  Tensor seen() const { return parent ? view(parent->seen()) : grad; }  // likewise, of a root that has one
+  void fill(const Tensor& part);                     // zeros for the gaps in this part of the gradient of a root
   void give(const Tensor& adjoint);                  // adds it; takes it over where nothing was there
-  Tensor gathered() const;                           // undefined where nothing reached it
+  Tensor gathered();                                 // undefined where nothing reached it
   const Node* root() const;                          // whose gradient holds this one: itself, unless a view
   Node* root() { return const_cast<Node*>(std::as_const(*this).root()); }
 };
@@ -97,6 +105,9 @@ class Adjoints {
   Tensor in_dense(size_t i) const { return gradient(i, true); }         // the same, contiguous
   // Wanted, and nothing has reached it: what is given first need not be added.
   bool fresh(size_t i) const { return inputs_[i] && !inputs_[i]->parent && !inputs_[i]->grad.defined(); }
+  // Begins the gradient of an input, also of a view such as a part of a split, without zeros, where it is wanted and nothing has
+  // reached it: in() then gives memory of which every element must be written. False: nothing was done, in() is added into.
+  bool begin(size_t i) const { return inputs_[i] && !meets_an_earlier_input(i) && inputs_[i]->begin(); }
   // Begins the gradients of several inputs, views of one variable among them (the parts of a split), without zeros: where each is
   // wanted, nothing has reached it or what it is a view of, and together they are the whole of that. If so, in() gives memory of
   // which every element must be written; false: nothing was done.

@@ -10,7 +10,7 @@
 
 #include "framework/core/blocks.h"
 #include "framework/core/error.h"
-#include "kernels/parallel.h"
+#include "kernels/elementwise.h"
 #include "kernels/rehearsal.h"
 
 namespace adder {
@@ -381,8 +381,11 @@ void Tensor::fill(double value) const {
 
 void Tensor::zero() const {
   if (imagined(dtype_)) return;
-  if (contiguous()) std::memset(raw(), 0, size_t(size()) * bytes_of(dtype_));
-  else fill(0);
+  if (!rows_collapse()) return fill(0);
+  const int64_t element = int64_t(bytes_of(dtype_)), step = row_stride() * element;
+  char* const start = static_cast<char*>(raw());
+  kernels::for_each_run(rows(), columns() * element, contiguous(),
+                        [=](int64_t row, int64_t first, int64_t n) { std::memset(start + row * step + first, 0, size_t(n)); });
 }
 
 void Tensor::add(const Tensor& other) const {

@@ -49,8 +49,8 @@ template <class T>
 void backward(Kind f, const Tensor& x, const Tensor& w, const Adjoints& g) {
   const Tensor dy = g.out(0).with_even_rows();
   const auto all_x = matrix<const T>(x), all_dy = matrix<const T>(dy);
-  const bool fresh = g.fresh(1);
-  const Tensor dw = fresh ? Tensor::empty(w.shape(), w.dtype(), w.device()) : g.in(1), db = g.in(2);
+  const bool add = !g.begin(1);
+  const Tensor dw = g.in(1), db = g.in(2);
   const Tensor room = room_for_part(x), gradient_room = g.wants(0) ? room_for_part(x) : Tensor();
   const auto [before, dx] = g.onto(0, x);
   const auto all_before = matrix<const T>(before);
@@ -67,9 +67,8 @@ void backward(Kind f, const Tensor& x, const Tensor& w, const Adjoints& g) {
     } else {
       KERNEL(activation_fwd, T)(x.device(), a);
     }
-    if (dw.defined()) weight_gradient<T>(some_dy, part(matrix<const T>(room), 0, rows), w, matrix<T>(dw), !fresh || first > 0);
+    if (dw.defined()) weight_gradient<T>(some_dy, part(matrix<const T>(room), 0, rows), w, matrix<T>(dw), add || first > 0);
   });
-  if (fresh) g.give(1, dw);
   if (db.defined()) KERNEL(column_sum, T)(dy.device(), {.x = all_dy, .sum = pointer<T>(db)});
 }
 

@@ -52,6 +52,7 @@ ConvResult causal_conv1d(const Var& x, const Var& w, const Var& bias, const Var&
     const auto out = record("causal_conv1d", {y, last}, {x, w, bias, x0},
                             [a, in, weight, shift, before, starts](const Adjoints& g) {
       auto b = a;
+      b.overwrite_dx = g.begin(0);
       const Tensor dy = g.out(0), dlast = g.out(1), dx = g.in(0), dw = g.in(1), dbias = g.in(2), dx0 = g.in(3);
       b.dy = sequence<const T>(dy), b.dlast = sequence<const T>(dlast);
       b.dx = sequence<T>(dx), b.dw = matrix<T>(dw), b.dbias = pointer<T>(dbias), b.dx0 = sequence<T>(dx0);

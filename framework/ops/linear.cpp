@@ -7,28 +7,18 @@
 namespace adder::ops {
 namespace {
 
-// The gradient of input i, of `shape`, as product(gradient, whether to add into it) computes it.
-template <class F>
-void add_product(const Adjoints& g, size_t i, const Shape& shape, const Tensor& like, F product) {
-  if (!g.wants(i)) return;
-  if (!g.fresh(i)) return product(g.in(i), true);
-  const Tensor gradient = Tensor::empty(shape, like.dtype(), like.device());
-  product(gradient, false);
-  g.give(i, gradient);
-}
-
 template <class T>
 void add_input_gradient(const Tensor& dy, const Tensor& w, const Adjoints& g) {
-  Shape shape = dy.shape();
-  shape.back() = w.dim(1);
-  add_product(g, 0, shape, dy, [&](const Tensor& dx, bool add) { input_gradient<T>(matrix<const T>(dy), w, matrix<T>(dx), add); });
+  if (!g.wants(0)) return;
+  const bool add = !g.begin(0);
+  input_gradient<T>(matrix<const T>(dy), w, matrix<T>(g.in(0)), add);
 }
 
 template <class T>
 void add_weight_gradient(const Tensor& dy, const Tensor& x, const Tensor& w, const Adjoints& g) {
-  add_product(g, 1, w.shape(), dy, [&](const Tensor& dw, bool add) {
-    weight_gradient<T>(matrix<const T>(dy), matrix<const T>(x), w, matrix<T>(dw), add);
-  });
+  if (!g.wants(1)) return;
+  const bool add = !g.begin(1);
+  weight_gradient<T>(matrix<const T>(dy), matrix<const T>(x), w, matrix<T>(g.in(1)), add);
 }
 
 // x undefined: it is computed anew, and the weight's gradient waits for it.

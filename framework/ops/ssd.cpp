@@ -68,6 +68,7 @@ kernels::Ssd<T> call(const Kept& k, const Sizes& n, const SsdOptions& o) {
 template <class T>
 void backward(const Kept& kept, const Sizes& sizes, const SsdOptions& options, const Adjoints& g) {
   auto a = call<T>(kept, sizes, options);
+  a.overwrite_dx = g.begin(0), a.overwrite_ddelta = g.begin(1), a.overwrite_dB = g.begin(3), a.overwrite_dC = g.begin(4);
   const Tensor dy = g.out(0), dlast = dense(g.out(1)), dx = g.in(0), ddt = g.in(1), dA = g.in(2), dB = g.in(3),
                dC = g.in(4), dD = g.in(5), dbias = g.in(6), dh0 = g.in_dense(7);
   a.borders = kept.borders.data<T>();

@@ -22,6 +22,7 @@ struct CausalConv1d {
   Sequence<T> last{};                 // [batch, taps-1, channels]   written by forward
   Sequence<const T> dy{}, dlast{};    // read by backward; null: that output was not used
   Sequence<T> dx{}, dx0{};            // backward adds into these; null: not wanted
+  bool overwrite_dx = false;          // or writes dx anew
   Matrix<T> dw{};
   T* dbias = nullptr;
 };

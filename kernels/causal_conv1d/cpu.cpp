@@ -207,16 +207,17 @@ void preactivation_gradient(const CausalConv1d<T> a, const T* weights, const Blo
   });
 }
 
-// dx[p] += sum_i w[K-1-i] dpre[p+i], i < K: ahead[s + i] is dpre of p + s + i.
+// dx[p] += sum_i w[K-1-i] dpre[p+i], i < K, or dx[p] = …: ahead[s + i] is dpre of p + s + i.
 template <int kTaps, int kSteps, class T>
 void add_input_gradient(const CausalConv1d<T> a, const T* reversed, const Block at, T* dx, int64_t stride,
-                        const T* dlast, const T* const* ahead) {
+                        const T* dlast, const T* const* ahead, bool overwrite) {
   each_vector<T>(at.n, [&](int64_t j, int64_t left) __attribute__((always_inline)) {
     Vec<T> sum[kSteps];
     fetch_next<kSteps>(dx + j, stride);
     for (int s = 0; s < kSteps; ++s) sum[s] = dlast ? load(dlast + j, left) : zero<T>();
     correlate<kTaps, kSteps>(reversed + at.c, a.x.channels, a.w.columns, ahead, j, left, sum);
-    for (int s = 0; s < kSteps; ++s) store(dx + s * stride + j, load(dx + s * stride + j, left) + sum[s], left);
+    for (int s = 0; s < kSteps; ++s)
+      store(dx + s * stride + j, overwrite ? sum[s] : load(dx + s * stride + j, left) + sum[s], left);
   });
 }
 
@@ -233,7 +234,7 @@ int input_gradient(const CausalConv1d<T>& a, const T* reversed, const Block& at,
     for (int64_t t = p; t <= reach; ++t) ahead[t - p] = ring.row(t);
     if (a.dx)
       add_input_gradient<kTaps, tile, T>(a, reversed, at, a.dx.row(at.b, p) + at.c, a.dx.stride, nullptr,
-                                         ahead);
+                                         ahead, a.overwrite_dx);
     return tile;
   }
   const auto& gradient = p < 0 ? a.dx0 : a.dx;
@@ -246,7 +247,7 @@ int input_gradient(const CausalConv1d<T>& a, const T* reversed, const Block& at,
   const int64_t carried = p - (length - taps + 1);  // where `last` holds this input
   const T* dlast = a.dlast && !cut && carried >= 0 ? a.dlast.row(at.b, carried) + at.c : nullptr;
   T* dx = gradient.row(at.b, p < 0 ? p + taps - 1 : p) + at.c;
-  add_input_gradient<kTaps, 1, T>(a, reversed, at, dx, 0, dlast, ahead);
+  add_input_gradient<kTaps, 1, T>(a, reversed, at, dx, 0, dlast, ahead, p >= 0 && a.overwrite_dx);
   return 1;
 }
 

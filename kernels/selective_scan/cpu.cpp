@@ -60,45 +60,58 @@ HWY_INLINE void for_states(int64_t state, F f) {
   }
 }
 
-// [channels, state] -> [block][n][lane], scaled; lanes beyond the last channel are 0
+// What belongs to the channels of blocks [begin, end), lane-major: A log2(e) with the largest |A log2(e)| of each channel, and B and
+// C where they are fixed (else null). Each task has its own: decoding would wait for one that all share.
 template <class T>
-std::vector<T> lane_major(const Matrix<const T>& x, T scale) {
-  const int64_t blocks = (x.rows + kLanes<T> - 1) / kLanes<T>;
-  std::vector<T> out(size_t(blocks * x.columns * kLanes<T>), T(0));
-  for (int64_t block = 0; block < blocks; ++block) {
-    const int64_t first = block * kLanes<T>;
-    T* to = out.data() + first * x.columns;
-    transpose(x.row(first), x.stride, std::min<int64_t>(kLanes<T>, x.rows - first), x.columns, to, kLanes<T>);
-    for (int64_t i = 0; i < x.columns * kLanes<T>; i += kLanes<T>) store(to + i, load(to + i) * set(scale));
-  }
-  return out;
-}
-
-// What belongs to channels, lane-major: A log2(e) with the largest |A log2(e)| of each channel, and B and C where they
-// are fixed (else empty).
-template <class T>
-struct ByChannel {
-  std::vector<T> A2, extreme, B, C;
-  explicit ByChannel(const SelectiveScan<T>& s)
-      : A2(lane_major({s.A, s.channels, s.state, s.state}, T(1.442695040888963407))),
-        extreme(size_t((s.channels + kLanes<T> - 1) / kLanes<T> * kLanes<T>), T(0)) {
-    for (int64_t first = 0; first < s.channels; first += kLanes<T>) {
-      auto most = zero<T>();
-      for (int64_t n = 0; n < s.state; ++n) most = max(abs(load(A2.data() + first * s.state + n * kLanes<T>)), most);
-      store(extreme.data() + first, most);
+class ByChannel {
+ public:
+  ByChannel(const SelectiveScan<T>& s, int64_t begin, int64_t end) : begin_(begin), row_(s.state * kLanes<T>) {
+    const int64_t blocks = end - begin, fixed = int64_t(s.fixed_B) + int64_t(s.fixed_C);
+    A2_ = scratch<T>(size_t(blocks * ((1 + fixed) * row_ + kLanes<T>)), 4);
+    extreme_ = A2_ + blocks * row_;
+    if (s.fixed_B) B_ = extreme_ + blocks * kLanes<T>;
+    if (s.fixed_C) C_ = extreme_ + blocks * (kLanes<T> + (s.fixed_B ? row_ : 0));
+    for (int64_t block = begin; block < end; ++block) {
+      gather({s.A, s.channels, s.state, s.state}, block, A2_);
+      if (s.fixed_B) gather(s.B, block, B_);
+      if (s.fixed_C) gather(s.C, block, C_);
+      scale_A(block);
     }
-    if (s.fixed_B) B = lane_major(s.B, T(1));
-    if (s.fixed_C) C = lane_major(s.C, T(1));
   }
+
+  const T* A2(int64_t block) const { return A2_ + (block - begin_) * row_; }
+  const T* extreme(int64_t block) const { return extreme_ + (block - begin_) * kLanes<T>; }
+  const T* B(int64_t block) const { return B_ ? B_ + (block - begin_) * row_ : nullptr; }
+  const T* C(int64_t block) const { return C_ ? C_ + (block - begin_) * row_ : nullptr; }
+
+ private:
+  // [channels, state] -> [block][n][lane]; lanes beyond the last channel are 0
+  void gather(const Matrix<const T>& x, int64_t block, T* to) const {
+    const int64_t first = block * kLanes<T>, count = std::min<int64_t>(kLanes<T>, x.rows - first);
+    to += (block - begin_) * row_;
+    if (count < kLanes<T>) std::fill_n(to, row_, T(0));
+    transpose(x.row(first), x.stride, count, x.columns, to, kLanes<T>);
+  }
+  void scale_A(int64_t block) const {
+    T* at = A2_ + (block - begin_) * row_;
+    auto most = zero<T>();
+    for (int64_t i = 0; i < row_; i += kLanes<T>) {
+      const auto scaled = load(at + i) * set(T(1.442695040888963407));
+      store(at + i, scaled), most = max(abs(scaled), most);
+    }
+    store(extreme_ + (block - begin_) * kLanes<T>, most);
+  }
+
+  int64_t begin_, row_;
+  T *A2_, *extreme_, *B_ = nullptr, *C_ = nullptr;
 };
 
 // B or C at one time step: a number for all lanes, or, where fixed, one a lane.
 template <Kind kKind, class T>
 struct Coefficient {
   const T *numbers, *lanes;
-  Coefficient(const Matrix<const T>& x, const std::vector<T>& fixed, int64_t block, int64_t r)
-      : numbers(kKind == Kind::plain || fixed.empty() ? x.row(r) : nullptr),
-        lanes(kKind == Kind::plain || fixed.empty() ? nullptr : fixed.data() + block * x.columns * kLanes<T>) {}
+  Coefficient(const Matrix<const T>& x, const T* fixed, int64_t r)
+      : numbers(kKind == Kind::plain || !fixed ? x.row(r) : nullptr), lanes(kKind == Kind::plain ? nullptr : fixed) {}
   HWY_INLINE Vec<T> at(int64_t n) const {
     if constexpr (kKind == Kind::plain) return set(numbers[n]);
     else return lanes ? load(lanes + n * kLanes<T>) : set(numbers[n]);
@@ -132,7 +145,7 @@ HWY_INLINE Vec<T> load_or_zero(const T* p, int64_t first, int64_t count) {
 template <class T>
 struct View {
   const SelectiveScan<T>& s;
-  const ByChannel<T>& of;
+  ByChannel<T> of;
   int64_t b, blocks, chunks;
 
   int64_t row(int64_t t) const { return b * s.length + t; }
@@ -204,7 +217,7 @@ bool prepare(const View<T>& v, int64_t block, int64_t start, int64_t steps, cons
     store(in.dt + at, dt), store(in.u + at, u), store(in.x + at, dt * u);
     largest = max(largest, abs(dt));
   }
-  return all_below(largest * load(v.of.extreme.data() + first), T(125));
+  return all_below(largest * load(v.of.extreme(block)), T(125));
 }
 
 template <Kind kKind, class T>
@@ -236,7 +249,7 @@ void forward_steps(const View<T>& v, int64_t block, int64_t start, int64_t steps
                    T* memory) {
   const SelectiveScan<T>& s = v.s;
   const int64_t state = N ? N : s.state, first = v.first(block), count = v.count(block);
-  const T* A2 = v.of.A2.data() + block * state * kLanes<T>;
+  const T* A2 = v.of.A2(block);
   States<T, N> h(memory);
   if constexpr (N > 0)
     for (int64_t n = 0; n < state; ++n) h.put(n, load(memory + n * kLanes<T>));
@@ -248,7 +261,7 @@ void forward_steps(const View<T>& v, int64_t block, int64_t start, int64_t steps
     if (v.reset(t))
       for (int64_t n = 0; n < state; ++n) h.put(n, zero<T>());
     const auto dt = load(in.dt + at), x = load(in.x + at);
-    const Coefficient<kKind, T> B(s.B, v.of.B, block, r), C(s.C, v.of.C, block, r);
+    const Coefficient<kKind, T> B(s.B, v.of.B(block), r), C(s.C, v.of.C(block), r);
     FourSums<T> y(load(in.y + at));
     for_states<N>(state, [&](int64_t n) HWY_ATTR {
       const auto decay = exp2_product<kNear>(dt, load(A2 + n * kLanes<T>));
@@ -306,13 +319,11 @@ void forward_task(const View<T>& v, int64_t begin, int64_t end) {
 
 template <class T>
 void forward(const SelectiveScan<T>& s) {
-  const ByChannel<T> of(s);
   const int64_t blocks = (s.channels + kLanes<T> - 1) / kLanes<T>, groups = (blocks + kGroup - 1) / kGroup;
   const int64_t chunks = (s.length + kScanChunk - 1) / kScanChunk;
   parallel_for(s.batch * groups, [&](int64_t task) {
-    const View<T> v{s, of, task / groups, blocks, chunks};
-    const int64_t begin = task % groups * kGroup;
-    forward_task(v, begin, std::min(blocks, begin + kGroup));
+    const int64_t begin = task % groups * kGroup, end = std::min(blocks, begin + kGroup);
+    forward_task(View<T>{s, {s, begin, end}, task / groups, blocks, chunks}, begin, end);
   });
 }
 
@@ -339,10 +350,10 @@ template <Kind kKind, bool kNear, class T, int N>
 void recompute(const View<T>& v, int64_t block, int64_t begin, int64_t steps, const Inputs<T>& in, const Partials<T>& p) {
   const SelectiveScan<T>& s = v.s;
   const int64_t state = N ? N : s.state, row = state * kLanes<T>;
-  const T* A2 = v.of.A2.data() + block * row;
+  const T* A2 = v.of.A2(block);
   for (int64_t i = 0; i < steps; ++i) {
     const auto dt = load(in.dt + i * kLanes<T>), x = load(in.x + i * kLanes<T>);
-    const Coefficient<kKind, T> B(s.B, v.of.B, block, v.row(begin + i));
+    const Coefficient<kKind, T> B(s.B, v.of.B(block), v.row(begin + i));
     const T* before = v.reset(begin + i) ? p.zero : p.h + i * row;
     T *after = p.h + (i + 1) * row, *decays = p.decay + i * row;
     for_states<N>(state, [&](int64_t n) HWY_ATTR {
@@ -377,7 +388,7 @@ void adjoint_steps(const View<T>& v, int64_t block, int64_t slot, int64_t begin,
                    const Inputs<T>& in, const Partials<T>& p) {
   const SelectiveScan<T>& s = v.s;
   const int64_t state = N ? N : s.state, first = v.first(block), count = v.count(block), row = state * kLanes<T>;
-  const T* A2 = v.of.A2.data() + block * row;
+  const T* A2 = v.of.A2(block);
   T *g_memory = p.g + slot * row, *dA = p.dA + slot * row;
   const auto skip = load_or_zero(s.D, first, count);
   const auto ln2 = set(T(0.693147180559945309));
@@ -391,7 +402,7 @@ void adjoint_steps(const View<T>& v, int64_t block, int64_t slot, int64_t begin,
     next.fetch(s.u, r, first), next.fetch(s.delta, r, first), next.fetch(s.z, r, first), next.fetch(s.dy, r, first);
     next.fetch(s.du, r, first), next.fetch(s.ddelta, r, first), next.fetch(s.dz, r, first);
     const auto dt = load(in.dt + lane), x = load(in.x + lane), dyr = load(in.gate + lane);
-    const Coefficient<kKind, T> B(s.B, v.of.B, block, r), C(s.C, v.of.C, block, r);
+    const Coefficient<kKind, T> B(s.B, v.of.B(block), r), C(s.C, v.of.C(block), r);
     T* into_B = kKind == Kind::variant && s.fixed_B ? p.fixed_B + slot * row : p.B + i * row;
     T* into_C = kKind == Kind::variant && s.fixed_C ? p.fixed_C + slot * row : p.C + i * row;
     const bool reset = v.reset(begin + i);
@@ -493,9 +504,9 @@ void backward_task(const View<T>& v, int64_t group, T* dB, T* dC, RowSums<T>& su
   int64_t total = 0;
   for (int64_t size : sizes) total += size;
   T* memory = scratch<T>(size_t(total), 3);
-  std::fill_n(memory, total, T(0));
   T* part[Partials<T>::kCount];
   for (int i = 0; i < Partials<T>::kCount; ++i) part[i] = memory, memory += sizes[i];
+  for (const int i : {2, 3, 4, 5, 9, 10, 11}) std::fill_n(part[i], sizes[i], T(0));  // sums, and `zero`; all else is written first
   const Partials<T> p{part[0], part[1], part[2], part[3], part[4],  part[5],
                       part[6], part[7], part[8], part[9], part[10], part[11]};
 
@@ -529,7 +540,6 @@ void backward_task(const View<T>& v, int64_t group, T* dB, T* dC, RowSums<T>& su
 
 template <class T>
 void backward(const SelectiveScan<T>& s) {
-  const ByChannel<T> of(s);
   const int64_t blocks = (s.channels + kLanes<T> - 1) / kLanes<T>, groups = (blocks + kGroup - 1) / kGroup;
   const int64_t chunks = (s.length + kScanChunk - 1) / kScanChunk, rows = s.batch * s.length;
   const size_t plane = size_t(rows * s.state), lanes = size_t(s.batch * blocks * kLanes<T>);
@@ -540,7 +550,7 @@ void backward(const SelectiveScan<T>& s) {
 
   parallel_for(s.batch * groups, [&](int64_t task) {
     const int64_t group = task % groups;
-    const View<T> v{s, of, task / groups, blocks, chunks};
+    const View<T> v{s, {s, group * kGroup, std::min(blocks, (group + 1) * kGroup)}, task / groups, blocks, chunks};
     backward_task(v, group, s.fixed_B ? nullptr : dB.data() + size_t(group) * plane,
                   s.fixed_C ? nullptr : dC.data() + size_t(group) * plane, sums);
   });

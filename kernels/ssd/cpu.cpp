@@ -427,7 +427,10 @@ class ChunkGradient {
       const T ddt = a.A[h] * da[i] + dot(in, d);
       const bool limited = s.soft[i] < a.dt_min || s.soft[i] > a.dt_max;
       const T ddelta = limited ? T(0) : ddt * slope[i];
-      if (a.ddelta) a.ddelta.row(c.b, c.first + i)[h] += ddelta;
+      if (a.ddelta) {
+        T& to = a.ddelta.row(c.b, c.first + i)[h];
+        to = a.overwrite_ddelta ? ddelta : to + ddelta;
+      }
       sums.A += double(s.dt[i]) * double(da[i]);
       sums.bias += double(ddelta);
       if (a.dD) sums.D += double(dot(in, out));
@@ -435,7 +438,7 @@ class ChunkGradient {
       T* dx = a.dx.row(c.b, c.first + i) + h * a.head_dim;
       for (int64_t j = 0, left; (left = a.head_dim - j) > 0; j += kLanes<T>) {
         const auto direct = fma(set(s.dt[i]), load(d + j), set(skip) * load(out + j));
-        store(dx + j, load(dx + j, left) + direct, left);
+        store(dx + j, a.overwrite_dx ? direct : load(dx + j, left) + direct, left);
       }
     }
     return sums;
@@ -447,12 +450,12 @@ class ChunkGradient {
       pack_row(v.B(c, g, i), T(1), a.state, B_rows + i * v.N);
       pack_row(v.C(c, g, i), T(1), a.state, C_rows + i * v.N);
     }
-    add_rows<Reach::lower>(a.dC, dC_columns, B_rows, v.Q, 1);
-    add_rows<Reach::upper>(a.dB, dB_columns, C_rows, 1, v.Q);
+    add_rows<Reach::lower>(a.dC, a.overwrite_dC, dC_columns, B_rows, v.Q, 1);
+    add_rows<Reach::upper>(a.dB, a.overwrite_dB, dB_columns, C_rows, 1, v.Q);
   }
 
   template <Reach reach>
-  void add_rows(const Sequence<T>& gradient, const T* columns_of, const T* others, int64_t row, int64_t column) {
+  void add_rows(const Sequence<T>& gradient, bool overwrite, const T* columns_of, const T* others, int64_t row, int64_t column) {
     if (!gradient) return;
     T* sum = scratch<T>(size_t(v.Q * v.N), kFinish);
     transpose(columns_of, v.Q, a.state, c.length, sum, v.N);
@@ -461,8 +464,10 @@ class ChunkGradient {
                         .accumulate = true});
     for (int64_t i = 0; i < c.length; ++i) {
       T* to = gradient.row(c.b, c.first + i) + g * a.state;
-      for (int64_t n = 0, left; (left = a.state - n) > 0; n += kLanes<T>)
-        store(to + n, load(to + n, left) + load(sum + i * v.N + n), left);
+      for (int64_t n = 0, left; (left = a.state - n) > 0; n += kLanes<T>) {
+        const auto more = load(sum + i * v.N + n);
+        store(to + n, overwrite ? more : load(to + n, left) + more, left);
+      }
     }
   }
 

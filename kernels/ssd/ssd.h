@@ -38,6 +38,7 @@ struct Ssd {
   Sequence<const T> dy{};          // null: y was not used
   const T* dlast = nullptr;        // null: last was not used
   Sequence<T> dx{}, ddelta{}, dB{}, dC{};    // backward adds into these; null: not wanted
+  bool overwrite_dx = false, overwrite_ddelta = false, overwrite_dB = false, overwrite_dC = false;  // or writes them anew
   T *dA = nullptr, *dD = nullptr, *ddt_bias = nullptr, *dh0 = nullptr;
 };
 
