@@ -84,7 +84,15 @@ class Loop {
   }
   // Whether the seat was free; it is taken now.
   bool take(int seat) { return !seats_[size_t(seat)].exchange(true, std::memory_order_acq_rel); }
-  void dismiss() { dismissed_.store(true, std::memory_order_relaxed); }
+  // Sends members away, and waits for them: oneTBB forgets a task that has not begun when its arena goes, and what it holds.
+  void dismiss() {
+    dismissed_.store(true, std::memory_order_relaxed);
+    const auto left = [](const std::atomic<bool>& taken) { return !taken.load(std::memory_order_acquire); };
+    for (const auto since = std::chrono::steady_clock::now(); std::chrono::steady_clock::now() - since < std::chrono::seconds(1);) {
+      if (std::all_of(seats_.begin(), seats_.end(), left)) return;
+      std::this_thread::yield();
+    }
+  }
 
   // As a member: works on each loop that is open, until none has come for a while.
   void attend(int seat) {
@@ -170,7 +178,7 @@ class Team {
   const int count_;
   const tbb::global_control control_;  // without it oneTBB never runs more threads than cores
   tbb::task_arena arena_;
-  const std::shared_ptr<Loop> loop_;   // members may outlive the team
+  const std::shared_ptr<Loop> loop_;   // the last member's, where it is slow to leave
   std::mutex mutex_;
 };
 
