@@ -106,6 +106,33 @@ std::optional<Node::Gap> columns_of(const Tensor& part, const Tensor& whole) {
   return Node::Gap{first, first + part.columns()};
 }
 
+// Takes columns out of the gaps; f(first, past) for each piece of a gap that lies in them.
+template <class F>
+void take_columns(std::vector<Node::Gap>& gaps, const Node::Gap& columns, F f) {
+  std::vector<Node::Gap> left;
+  for (const Node::Gap& gap : gaps) {
+    const int64_t first = std::max(gap.first, columns.first), past = std::min(gap.past, columns.past);
+    if (first >= past) {
+      left.push_back(gap);
+      continue;
+    }
+    f(first, past);
+    if (gap.first < first) left.push_back({gap.first, first});
+    if (past < gap.past) left.push_back({past, gap.past});
+  }
+  gaps = std::move(left);
+}
+
+// The columns of a gradient, or of a view's part of it, where nothing was written to any of them.
+std::optional<Node::Gap> unwritten(Node& node) {
+  Node& whole = *node.root();
+  if (whole.grad.defined() && whole.gaps.empty()) return {};
+  const Tensor part = node.memory();
+  const auto columns = columns_of(part, whole.grad);
+  const auto holds = [&](const Node::Gap& gap) { return columns && gap.first <= columns->first && columns->past <= gap.past; };
+  return std::any_of(whole.gaps.begin(), whole.gaps.end(), holds) ? columns : std::nullopt;
+}
+
 }  // namespace
 
 Tape* Var::tape() const { return node_ ? node_->tape : nullptr; }
@@ -128,23 +155,6 @@ Tensor Node::into() {
   return part;
 }
 
-// Takes columns out of the gaps; f(first, past) for each piece of a gap that lies in them.
-template <class F>
-void take_columns(std::vector<Node::Gap>& gaps, const Node::Gap& columns, F f) {
-  std::vector<Node::Gap> left;
-  for (const Node::Gap& gap : gaps) {
-    const int64_t first = std::max(gap.first, columns.first), past = std::min(gap.past, columns.past);
-    if (first >= past) {
-      left.push_back(gap);
-      continue;
-    }
-    f(first, past);
-    if (gap.first < first) left.push_back({gap.first, first});
-    if (past < gap.past) left.push_back({past, gap.past});
-  }
-  gaps = std::move(left);
-}
-
 void Node::fill(const Tensor& part) {
   if (gaps.empty()) return;
   const Gap columns = columns_of(part, grad).value_or(Gap{0, grad.columns()});
@@ -155,14 +165,9 @@ void Node::fill(const Tensor& part) {
 }
 
 bool Node::begin() {
-  if (!parent && grad.defined()) return false;
-  const Tensor part = memory();
-  Node& whole = *root();
-  const auto columns = columns_of(part, whole.grad);
-  const auto holds = [&](const Gap& gap) { return columns && gap.first <= columns->first && columns->past <= gap.past; };
-  if (std::none_of(whole.gaps.begin(), whole.gaps.end(), holds)) return false;
-  take_columns(whole.gaps, *columns, [](int64_t, int64_t) {});
-  return true;
+  const auto columns = unwritten(*this);
+  if (columns) take_columns(root()->gaps, *columns, [](int64_t, int64_t) {});
+  return columns.has_value();
 }
 
 void Node::give(const Tensor& adjoint) {
@@ -219,20 +224,9 @@ Tensor Adjoints::gradient(size_t i, bool dense) const {
 }
 
 bool Adjoints::begin_together(std::initializer_list<size_t> all) const {
-  std::unordered_map<Node*, int64_t> covered;  // elements of each root
-  for (const size_t i : all) {
-    Node* root = inputs_[i] ? inputs_[i]->root() : nullptr;
-    if (!root || root->grad.defined()) return false;
-    covered[root] += element_count(inputs_[i]->shape);
-  }
-  for (const auto& [root, elements] : covered)
-    if (elements != element_count(root->shape)) return false;
-  for (const auto& [root, elements] : covered) root->grad = Tensor::empty(root->shape, root->dtype, root->device);
   for (const size_t i : all)
-    if (meets_an_earlier_input(i) || !inputs_[i]->memory().rows_collapse()) {  // some of the whole is nobody's, or gathered aside
-      for (const auto& [root, elements] : covered) root->grad = Tensor();
-      return false;
-    }
+    if (!inputs_[i] || meets_an_earlier_input(i) || !unwritten(*inputs_[i])) return false;
+  for (const size_t i : all) inputs_[i]->begin();
   return true;
 }
 

@@ -108,9 +108,9 @@ class Adjoints {
   // Begins the gradient of an input, also of a view such as a part of a split, without zeros, where it is wanted and nothing has
   // reached it: in() then gives memory of which every element must be written. False: nothing was done, in() is added into.
   bool begin(size_t i) const { return inputs_[i] && !meets_an_earlier_input(i) && inputs_[i]->begin(); }
-  // Begins the gradients of several inputs, views of one variable among them (the parts of a split), without zeros: where each is
-  // wanted, nothing has reached it or what it is a view of, and together they are the whole of that. If so, in() gives memory of
-  // which every element must be written; false: nothing was done.
+  // The same of several inputs at once, parts of one split among them, for a kernel that either writes all of them anew or adds to
+  // all of them: where each is wanted and nothing has reached it, all are begun; in() then gives memory of which every element
+  // must be written. False: nothing was done.
   bool begin_together(std::initializer_list<size_t> all) const;
   void give(size_t i, const Tensor& adjoint) const { if (inputs_[i]) inputs_[i]->give(adjoint); }
   // Where the gradient of input i is to be written: what is there already (undefined: nothing) plus what is added. `into` may be

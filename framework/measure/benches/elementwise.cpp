@@ -136,17 +136,22 @@ KernelBench column_sum_bench(int64_t rows, int64_t columns) {
 
 std::vector<KernelBench> elementwise_benches() {
   using Kind = kernels::ActivationKind;
-  std::vector<KernelBench> all;
   const Sizes small = {5, 33};
   const std::vector<Sizes> rows = {{2048, 384}}, wide = {{2048, 1024}};
-  for (const OpFamily& family :
-       {activation("silu", ops::silu, Kind::silu), activation("gelu_tanh", ops::gelu_tanh, Kind::gelu_tanh),
-        activation("gelu_erf", ops::gelu_erf, Kind::gelu_erf), activation("softplus", ops::softplus, Kind::softplus),
-        OpFamily{"gated", swiglu_case, small, wide}, OpFamily{"add", add_case, small, rows}, OpFamily{"mul", mul_case, small, rows},
-        OpFamily{"scale", scale_case, small, rows}, OpFamily{"softmax", softmax_case, small, wide},
-        OpFamily{"dropout", dropout_case, small, rows}, OpFamily{"embedding", embedding_case, {19, 7, 33}, {{2048, 65, 384}}},
-        OpFamily{"rotary", rotary_case, {2, 5, 3, 8}, {{8, 256, 6, 64}}}})
-    for (KernelBench& bench : op_benches(family)) all.push_back(std::move(bench));
+  auto all = benches_of({
+      activation("silu", ops::silu, Kind::silu),
+      activation("gelu_tanh", ops::gelu_tanh, Kind::gelu_tanh),
+      activation("gelu_erf", ops::gelu_erf, Kind::gelu_erf),
+      activation("softplus", ops::softplus, Kind::softplus),
+      {"gated", swiglu_case, small, wide},
+      {"add", add_case, small, rows},
+      {"mul", mul_case, small, rows},
+      {"scale", scale_case, small, rows},
+      {"softmax", softmax_case, small, wide},
+      {"dropout", dropout_case, small, rows},
+      {"embedding", embedding_case, {19, 7, 33}, {{2048, 65, 384}}},
+      {"rotary", rotary_case, {2, 5, 3, 8}, {{8, 256, 6, 64}}},
+  });
   all.push_back(column_sum_bench(2048, 1536));
   return all;
 }

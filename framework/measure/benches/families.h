@@ -4,6 +4,14 @@
 
 namespace adder {
 
+// Those of several ops.
+inline std::vector<KernelBench> benches_of(const std::vector<OpFamily>& families) {
+  std::vector<KernelBench> all;
+  for (const OpFamily& family : families)
+    for (KernelBench& bench : op_benches(family)) all.push_back(std::move(bench));
+  return all;
+}
+
 std::vector<KernelBench> matmul_benches();
 std::vector<KernelBench> scan_benches();
 std::vector<KernelBench> attention_benches();

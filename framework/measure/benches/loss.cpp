@@ -34,9 +34,10 @@ OpCase squared_error_case(const Sizes& s) {
 }  // namespace
 
 std::vector<KernelBench> loss_benches() {
-  auto all = op_benches({"cross_entropy", cross_entropy_case, {5, 33}, {{2048, 65}, {256, 50257}}});
-  for (KernelBench& bench : op_benches({"squared_error", squared_error_case, {23}, {{65536}}})) all.push_back(std::move(bench));
-  return all;
+  return benches_of({
+      {"cross_entropy", cross_entropy_case, {5, 33}, {{2048, 65}, {256, 50257}}},
+      {"squared_error", squared_error_case, {23}, {{65536}}},
+  });
 }
 
 }  // namespace adder

@@ -31,13 +31,12 @@ OpCase rms_norm_gated_case(const Sizes& s) {
 }  // namespace
 
 std::vector<KernelBench> norm_benches() {
-  std::vector<KernelBench> all;
   const std::vector<Sizes> sizes = {{2048, 384}, {2048, 768}};
-  for (const OpFamily& family :
-       {OpFamily{"rms_norm", rms_norm_case, {5, 33}, sizes}, OpFamily{"layer_norm", layer_norm_case, {5, 33}, sizes},
-        OpFamily{"rms_norm_gated", rms_norm_gated_case, {5, 33}, {{2048, 768}}}})
-    for (KernelBench& bench : op_benches(family)) all.push_back(std::move(bench));
-  return all;
+  return benches_of({
+      {"rms_norm", rms_norm_case, {5, 33}, sizes},
+      {"layer_norm", layer_norm_case, {5, 33}, sizes},
+      {"rms_norm_gated", rms_norm_gated_case, {5, 33}, {{2048, 768}}},
+  });
 }
 
 }  // namespace adder

@@ -81,14 +81,15 @@ OpCase min_lstm_case(const Sizes& s) {
 }  // namespace
 
 std::vector<KernelBench> recurrent_benches() {
-  std::vector<KernelBench> all;
   const Sizes small = {2, 5, 17}, large = {32, 256, 256};
-  for (const OpFamily& family : {OpFamily{"rnn", rnn_case, small, {large}}, OpFamily{"gru", gru_case, small, {large}},
-                                 OpFamily{"lstm", lstm_case, small, {large}}, OpFamily{"deer", deer_case, {2, 5, 3}, {{8, 1024, 8}}},
-                                 OpFamily{"min_gru", min_gru_case, small, {{32, 256, 384}}},
-                                 OpFamily{"min_lstm", min_lstm_case, small, {{32, 256, 384}}}})
-    for (KernelBench& bench : op_benches(family)) all.push_back(std::move(bench));
-  return all;
+  return benches_of({
+      {"rnn", rnn_case, small, {large}},
+      {"gru", gru_case, small, {large}},
+      {"lstm", lstm_case, small, {large}},
+      {"deer", deer_case, {2, 5, 3}, {{8, 1024, 8}}},
+      {"min_gru", min_gru_case, small, {{32, 256, 384}}},
+      {"min_lstm", min_lstm_case, small, {{32, 256, 384}}},
+  });
 }
 
 }  // namespace adder

@@ -48,18 +48,14 @@ OpCase conv_case(const Sizes& s) {
           .inputs = {normal_input({s[0], s[1], s[2]}, 1), normal_input({s[2], 4}, 2, 0.5), normal_input({s[2]}, 3), Tensor(), Tensor()}};
 }
 
-void append(std::vector<KernelBench>& all, std::vector<KernelBench> more) {
-  for (KernelBench& bench : more) all.push_back(std::move(bench));
-}
-
 }  // namespace
 
 std::vector<KernelBench> scan_benches() {
-  std::vector<KernelBench> all;
-  append(all, op_benches({"selective_scan", selective_scan_case, {2, 11, 17, 3}, {{1, 2048, 768, 16}, {4, 512, 256, 16}}}));
-  append(all, op_benches({"ssd", ssd_case, {2, 11, 2, 3, 4}, {{8, 256, 4, 64, 64}, {8, 256, 12, 64, 64}}}));
-  append(all, op_benches({"causal_conv1d", conv_case, {2, 7, 17}, {{8, 256, 256}}}));
-  return all;
+  return benches_of({
+      {"selective_scan", selective_scan_case, {2, 11, 17, 3}, {{1, 2048, 768, 16}, {4, 512, 256, 16}}},
+      {"ssd", ssd_case, {2, 11, 2, 3, 4}, {{8, 256, 4, 64, 64}, {8, 256, 12, 64, 64}}},
+      {"causal_conv1d", conv_case, {2, 7, 17}, {{8, 256, 256}}},
+  });
 }
 
 }  // namespace adder

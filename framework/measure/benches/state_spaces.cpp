@@ -109,15 +109,16 @@ OpCase qr_case(const Sizes& s) {
 }  // namespace
 
 std::vector<KernelBench> state_space_benches() {
-  std::vector<KernelBench> all;
-  for (const OpFamily& family :
-       {OpFamily{"scan", scan_case, {2, 11, 17}, {{8, 256, 384}}}, OpFamily{"complex_scan", complex_scan_case, {2, 11, 17}, {{8, 256, 384}}},
-        OpFamily{"diagonal_ssm", diagonal_ssm_case, {2, 11, 17, 3}, {{8, 256, 128, 32}}},
-        OpFamily{"dense_scan", dense_scan_case, {2, 11, 9}, {{8, 256, 64}}},
-        OpFamily{"affine_scan", affine_scan_case, {2, 7, 5}, {{4, 256, 16}}}, OpFamily{"zoh", zoh_case, {5, 7}, {{128, 32}}},
-        OpFamily{"resolvent", resolvent_case, {9}, {{64}}}, OpFamily{"qr", qr_case, {2, 4, 9}, {{8, 8, 128}}}})
-    for (KernelBench& bench : op_benches(family)) all.push_back(std::move(bench));
-  return all;
+  return benches_of({
+      {"scan", scan_case, {2, 11, 17}, {{8, 256, 384}}},
+      {"complex_scan", complex_scan_case, {2, 11, 17}, {{8, 256, 384}}},
+      {"diagonal_ssm", diagonal_ssm_case, {2, 11, 17, 3}, {{8, 256, 128, 32}}},
+      {"dense_scan", dense_scan_case, {2, 11, 9}, {{8, 256, 64}}},
+      {"affine_scan", affine_scan_case, {2, 7, 5}, {{4, 256, 16}}},
+      {"zoh", zoh_case, {5, 7}, {{128, 32}}},
+      {"resolvent", resolvent_case, {9}, {{64}}},
+      {"qr", qr_case, {2, 4, 9}, {{8, 8, 128}}},
+  });
 }
 
 }  // namespace adder
