@@ -13,6 +13,7 @@
 #define HWY_TARGET_INCLUDE "kernels/causal_conv1d/cpu.cpp"
 #include "hwy/foreach_target.h"
 #include "kernels/simd.h"
+#include "kernels/transpose.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace kernels {
@@ -54,14 +55,13 @@ void parallel_stretches(int64_t batch, int64_t length, int64_t channels, F task)
   });
 }
 
-// w as [taps, channels], then the same with the last tap first, in which gradients of inputs need it.
+// w as [taps, channels]; where `reversed`, then the same with the last tap first, in which gradients of inputs need it.
 template <class T>
-const T* transposed(const Matrix<const T>& w) {
-  const int64_t size = w.rows * w.columns;
-  T* t = scratch<T>(size_t(2 * size), kWeights);
-  for (int64_t d = 0; d < w.rows; ++d)
-    for (int64_t k = 0; k < w.columns; ++k)
-      t[k * w.rows + d] = t[size + (w.columns - 1 - k) * w.rows + d] = w.row(d)[k];
+const T* transposed(const Matrix<const T>& w, bool reversed) {
+  const int64_t channels = w.rows, taps = w.columns;
+  T* t = scratch<T>(size_t((reversed ? 2 : 1) * taps * channels), kWeights);
+  transpose(w.data, w.stride, channels, taps, t, channels);
+  for (int64_t k = 0; reversed && k < taps; ++k) std::copy_n(t + k * channels, channels, t + (2 * taps - 1 - k) * channels);
   return t;
 }
 
@@ -155,7 +155,7 @@ void forward_block(const CausalConv1d<T>& a, const T* weights, const Block& at) 
 
 template <class T>
 void forward(const CausalConv1d<T>& a) {
-  const T* weights = transposed(a.w);
+  const T* weights = transposed(a.w, false);
   parallel_stretches(a.x.batch, a.x.length, a.x.channels, [&](const Block& at) {
     a.w.columns == 4 ? forward_block<4>(a, weights, at) : forward_block<0>(a, weights, at);
   });
@@ -299,7 +299,7 @@ void add_partials(const CausalConv1d<T>& a, const T* partials) {
 template <class T>
 void backward(const CausalConv1d<T>& a) {
   const int64_t taps = a.w.columns, blocks = a.x.batch * time_blocks(a.x.length);
-  const T* weights = transposed(a.w);
+  const T* weights = transposed(a.w, true);
   T* partials = a.dw || a.dbias ? scratch<T>(size_t(blocks * (taps + 1) * a.x.channels), kPartials) : nullptr;
   parallel_stretches(a.x.batch, a.x.length, a.x.channels, [&](const Block& at) {
     taps == 4 ? backward_block<4>(a, weights, at, partials) : backward_block<0>(a, weights, at, partials);

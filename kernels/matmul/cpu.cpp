@@ -30,7 +30,7 @@ constexpr int64_t kDirectRows = 32, kDirectDepth = 4096;  // up to these B is re
 constexpr int64_t kNearRow = 2048;                      // elements; rows of B no further apart cost few misses of the TLB
 constexpr int64_t kPanelsPerTile = 2;                   // from these many panels on packing A's tiles pays
 constexpr int64_t kFewRows = 4, kFewDepth = 128;        // up to these B is read once, from memory: panels pass through L1
-constexpr double kTaskBytes = 64 << 10;                 // of such a B, the least that is worth a task of its own
+constexpr double kTaskBytes = 32 << 10;                 // of such a B, the least that is worth a task of its own
 constexpr double kTaskFlops = 1e6;                      // the least that is worth a task of its own, 5 us
 constexpr double kLongTask = 100e6;                     // from here on two tasks a thread, lest one wait for the other
 constexpr int64_t kStreamFrom = 8 << 20;                // bytes of a C that no cache keeps until it is read
@@ -254,30 +254,37 @@ void pack_panels_of(const MatMul<float>& p, float* out) {
   });
 }
 
-// All rows times the panel that begins at `column`.
-void multiply_by_panel(const MatMul<float>& p, int64_t column) {
-  const float* panel = p.panels.data + column * p.k;
-  const int64_t width = std::min(kPanel<float>, p.n - column);
+// All rows times the columns [first, last) of one panel.
+void multiply_by_panel(const MatMul<float>& p, int64_t first, int64_t last) {
+  const int64_t column = first / kPanel<float> * kPanel<float>, width = last - first;
+  const float* panel = p.panels.data + column * p.k + (first - column);
   if (p.m > kFewRows) {
     const int64_t most = depth_of(p);
     for (int64_t k = 0; k < p.k; k += most)
-      multiply_panel(p, 0, p.m, k, std::min(most, p.k - k), column, width, panel + k * kPanel<float>, static_cast<const float*>(nullptr));
+      multiply_panel(p, 0, p.m, k, std::min(most, p.k - k), first, width, panel + k * kPanel<float>, static_cast<const float*>(nullptr));
     return;
   }
   const Tile<float> t{.a = p.a, .a_row = p.a_row, .a_col = p.a_col, .depth = p.k, .b = panel, .b_row = kPanel<float>,
-                      .c = p.c + column, .c_row = p.c_row, .width = width,
-                      .from_c = p.accumulate, .bias = p.bias ? p.bias + column : nullptr};
+                      .c = p.c + first, .c_row = p.c_row, .width = width,
+                      .from_c = p.accumulate, .bias = p.bias ? p.bias + first : nullptr};
   if (width > 2 * kNativeLanes<float>) multiply_rest<float, 3, Source::memory, kFewRows>(t, p.m);
   else if (width > kNativeLanes<float>) multiply_rest<float, 2, Source::memory, kFewRows>(t, p.m);
   else multiply_rest<float, 1, Source::memory, kFewRows>(t, p.m);
 }
 
+// A task is a stretch of vectors, not of panels: a narrow product has few.
 void multiply_by_panels(const MatMul<float>& p) {
-  const int64_t panels = panel_count(p.n);
+  constexpr int64_t n = kNativeLanes<float>;
+  const int64_t vectors = (p.n + n - 1) / n;
   const double worth = double(p.n) * double(p.k) * sizeof(float) / kTaskBytes;
-  const int64_t tasks = std::clamp<int64_t>(int64_t(worth), 1, std::min<int64_t>(threads(), panels));
+  const int64_t tasks = std::clamp<int64_t>(int64_t(worth), 1, std::min<int64_t>(threads(), vectors));
   parallel_for(tasks, [&](int64_t task) {
-    for (int64_t i = panels * task / tasks; i < panels * (task + 1) / tasks; ++i) multiply_by_panel(p, i * kPanel<float>);
+    const int64_t last = std::min(p.n, vectors * (task + 1) / tasks * n);
+    for (int64_t column = vectors * task / tasks * n; column < last;) {
+      const int64_t end = std::min(last, (column / kPanel<float> + 1) * kPanel<float>);
+      multiply_by_panel(p, column, end);
+      column = end;
+    }
     if (streams(p, depth_of(p))) hwy::FlushStream();  // before another thread may read it
   });
 }

@@ -14,6 +14,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/selective_scan/cpu.cpp"
 #include "hwy/foreach_target.h"
+#include "kernels/selective_scan/four_sums.h"
 #include "kernels/simd.h"
 #include "kernels/transpose.h"
 
@@ -234,15 +235,6 @@ void prepare_outputs(const View<T>& v, int64_t block, int64_t start, int64_t ste
   }
 }
 
-// Four sums side by side: a single chain would be the longest thing in a step.
-template <class T>
-struct FourSums {
-  Vec<T> part[4];
-  explicit FourSums(const Vec<T>& first) : part{first, zero<T>(), zero<T>(), zero<T>()} {}
-  HWY_INLINE Vec<T>& operator[](int64_t n) { return part[n % 4]; }
-  HWY_INLINE Vec<T> total() const { return (part[0] + part[1]) + (part[2] + part[3]); }
-};
-
 // A stretch of steps of a block of channels; h in `memory`.
 template <Kind kKind, bool kNear, class T, int N>
 void forward_steps(const View<T>& v, int64_t block, int64_t start, int64_t steps, const Ahead<T>& next, const Inputs<T>& in,
@@ -319,6 +311,7 @@ void forward_task(const View<T>& v, int64_t begin, int64_t end) {
 
 template <class T>
 void forward(const SelectiveScan<T>& s) {
+  if (s.length == 1 && !s.boundaries && is_plain(s) && s.state % kLanes<T> == 0) return cpu::selective_scan_step(s);
   const int64_t blocks = (s.channels + kLanes<T> - 1) / kLanes<T>, groups = (blocks + kGroup - 1) / kGroup;
   const int64_t chunks = (s.length + kScanChunk - 1) / kScanChunk;
   parallel_for(s.batch * groups, [&](int64_t task) {

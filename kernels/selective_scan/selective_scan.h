@@ -48,6 +48,9 @@ int64_t scan_boundaries(const SelectiveScan<T>& s) {
 
 namespace cpu {
 template <class T> void selective_scan_fwd(const SelectiveScan<T>&);
+// Forward of a single step: length 1, delta given, B and C by time, positive transitions, state a multiple of 64 bytes, no
+// boundaries. selective_scan_fwd leaves such a step to it.
+template <class T> void selective_scan_step(const SelectiveScan<T>&);
 template <class T> void selective_scan_bwd(const SelectiveScan<T>&);
 }  // namespace cpu
 }  // namespace kernels

@@ -1,5 +1,7 @@
 #include "framework/ops/selective_scan.h"
 
+#include <cmath>
+
 #include "kernels/selective_scan/ref.h"
 #include "tests/support/check.h"
 
@@ -112,6 +114,53 @@ TEST(SelectiveScan, TwoHalvesWithCarriedStateAreTheWhole) {
     const Tensor tail = whole.y.value().narrow(1, cut, 21 - cut).clone();
     for (int64_t i = 0; i < tail.size(); ++i) ASSERT_EQ(second.y.value().item(i), tail.item(i)) << "cut " << cut;
   }
+}
+
+// A step by itself goes another way than a stretch of steps: from either to the other with the same bits, also where exp(dt A)
+// leaves the number range.
+void expect_steps_are_the_whole(const Case& shape, DType type, double steps_scale) {
+  const OpCase c = scan_case(shape);
+  std::vector<Var> x;
+  for (const Tensor& t : c.inputs) x.push_back(t.defined() ? Var(t.to(type)) : Var());
+  std::vector<double> delta;
+  for (int64_t i = 0; i < x[1].value().size(); ++i) delta.push_back(x[1].value().item(i) * steps_scale);
+  x[1] = Var(Tensor::from<double>(x[1].shape(), delta).to(type));
+  const auto run = [&](int64_t from, int64_t length, const Var& h0) {
+    const auto part = [&](size_t i) { return x[i].defined() ? Var(x[i].value().narrow(1, from, length)) : Var(); };
+    const Tensor resets =
+        shape.resets.empty() ? Tensor() : Tensor::from<int32_t>({shape.batch, shape.length}, shape.resets).narrow(1, from, length);
+    return ops::selective_scan({part(0), part(1), x[2], part(3), part(4), x[5], part(6), x[7], h0, resets}, shape.softplus);
+  };
+  const auto same = [](const Tensor& a, const Tensor& b) {
+    for (int64_t i = 0; i < a.size(); ++i)
+      if (a.item(i) != b.item(i) && !(std::isnan(a.item(i)) && std::isnan(b.item(i)))) return false;
+    return true;
+  };
+  const auto whole = run(0, shape.length, x[8]);
+  Var h = x[8];
+  for (int64_t t = 0; t < shape.length; ++t) {
+    const auto step = run(t, 1, h);
+    ASSERT_TRUE(same(step.y.value().clone(), whole.y.value().narrow(1, t, 1).clone())) << "step " << t;
+    h = step.last;
+  }
+  ASSERT_TRUE(same(h.value(), whole.last.value()));
+}
+
+TEST(SelectiveScan, StepByStepIsTheWhole) {
+  for (const DType type : {DType::f32, DType::f64})
+    for (int64_t state : {16, 32}) {
+      expect_steps_are_the_whole({2, 9, 300, state}, type, 1);
+      expect_steps_are_the_whole({2, 9, 37, state, kNone, false}, type, 1);
+      expect_steps_are_the_whole({1, 6, 37, state, kBias | kState, true, {0, 1, 0, 0, 1, 0}}, type, 1);
+      expect_steps_are_the_whole({1, 6, 37, state, kAll, true}, type, 300);    // e^-300 and below
+      expect_steps_are_the_whole({1, 6, 37, state, kAll, false}, type, -300);  // to infinity
+    }
+}
+
+TEST(SelectiveScan, ASingleStepMatchesItsDefinition) {
+  for (const Case& c : {Case{2, 1, 37, 16}, Case{3, 1, 16, 32, kNone, false}, Case{2, 1, 5, 16, kAll, true, {1, 0}}})
+    expect_op("selective_scan", scan_case(c));
+  expect_bits("selective_scan", scan_case({3, 1, 300, 16}));
 }
 
 TEST(SelectiveScan, NamesTheArgumentThatDoesNotFit) {
