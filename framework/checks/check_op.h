@@ -3,7 +3,7 @@
 // What it does, in float32 and in float64, on poisoned buffers:
 //   value and every gradient against the reference, differentiated by complex step (exact, nothing to tune);
 //   gradients added, not assigned; each output used alone; each input alone wanting a gradient;
-//   strided inputs, gradients and adjoints, 1 thread against several, and every SIMD target: the same bits.
+//   strided inputs, gradients and adjoints, 1 thread against several, every SIMD target, values without a tape: the same bits.
 #pragma once
 #include <complex>
 #include <functional>
@@ -43,8 +43,8 @@ struct CheckReport {
 
 CheckReport check_op(const std::string& name, const OpCase& c);
 
-// For shapes too large for a reference: the op's values and gradients have the same bits on 1, 2 and 5 threads,
-// and on every SIMD target. Float inputs only; any float dtype.
+// For shapes too large for a reference: the op's values and gradients have the same bits on 1, 2 and 5 threads and on every SIMD
+// target, its values also without a tape. Float inputs only; any float dtype.
 CheckReport check_bits(const std::string& name, const OpCase& c);
 
 // Inputs for cases, float64, representable in float32, a pure function of shape and seed.

@@ -19,12 +19,11 @@ void Shapes::fail(const std::string& what) const { throw Error(std::string("[") 
 void Shapes::match(const char* argument, const Tensor& x, const Extent* want, size_t axes) const {
   if (!x.defined()) fail(std::string(argument) + " is missing");
   bool ok = x.shape().size() == axes;
+  for (size_t i = 0; ok && i < axes; ++i) ok = agrees(want[i], x.shape()[i]);
+  if (ok) return;
   std::string expected = "[";
-  for (size_t i = 0; i < axes; ++i) {
-    ok = ok && agrees(want[i], x.shape()[i]);
-    expected += (i ? ", " : "") + text(want[i]);
-  }
-  if (!ok) fail(std::string(argument) + " has shape " + to_string(x.shape()) + ", expected " + expected + "]");
+  for (size_t i = 0; i < axes; ++i) expected += (i ? ", " : "") + text(want[i]);
+  fail(std::string(argument) + " has shape " + to_string(x.shape()) + ", expected " + expected + "]");
 }
 
 int64_t Shapes::last(const char* argument, const Var& x, Extent want) const {

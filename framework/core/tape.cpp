@@ -359,20 +359,17 @@ void Tape::clear() {
   parameters_.clear();
 }
 
-bool recording(std::initializer_list<const Var*> inputs) {
-  for (const Var* v : inputs)
-    if (v->tape()) return true;
-  return false;
+std::vector<Var> constants(std::vector<Tensor> values) {
+  std::vector<Var> result;
+  result.reserve(values.size());
+  for (auto& value : values) result.emplace_back(std::move(value));
+  return result;
 }
 
-std::vector<Var> record(const char* op, std::vector<Tensor> outputs, const std::vector<Var>& inputs, Backward backward,
-                        const Work& work) {
+std::vector<Var> record_on_tape(const char* op, std::vector<Tensor> outputs, const std::vector<Var>& inputs, Backward backward,
+                                const Work& work) {
   Tape* tape = common_tape(op, inputs);
   std::vector<Var> result;
-  if (!tape) {
-    for (auto& y : outputs) result.emplace_back(std::move(y));
-    return result;
-  }
   if (tape->require_finite_)
     for (const auto& y : outputs)
       if (!finite(y))
@@ -391,12 +388,6 @@ std::vector<Var> record(const char* op, std::vector<Tensor> outputs, const std::
   tape->records_.push_back(std::move(entry));
   if (tape->on_record_) tape->on_record_(op, result, inputs);
   return result;
-}
-
-Var record(const char* op, Tensor output, const std::vector<Var>& inputs, Backward backward, const Work& work) {
-  std::vector<Tensor> outputs;
-  outputs.push_back(std::move(output));
-  return record(op, std::move(outputs), inputs, std::move(backward), work)[0];
 }
 
 Var record_view(const Var& x, Tensor viewed, std::function<Tensor(const Tensor&)> view) {

@@ -2,6 +2,7 @@
 // Explicit: a variable carries the tape that it was recorded on, and one without a tape records nothing.
 // No global state, no recursion, no topological sort. Gradients add.
 #pragma once
+#include <algorithm>
 #include <functional>
 #include <initializer_list>
 #include <memory>
@@ -180,7 +181,7 @@ class Tape {
   bool observed() const { return on_record_ != nullptr; }  // then an op leaves its inputs' values as they were
 
  private:
-  friend std::vector<Var> record(const char*, std::vector<Tensor>, const std::vector<Var>&, Backward, const Work&);
+  friend std::vector<Var> record_on_tape(const char*, std::vector<Tensor>, const std::vector<Var>&, Backward, const Work&);
   friend Var record_view(const Var&, Tensor, std::function<Tensor(const Tensor&)>);
   struct Record {
     const char* op;
@@ -203,15 +204,36 @@ class Tape {
   OnRecord on_record_;
 };
 
-// The outputs as variables, recorded on the tape of the inputs, if any has one. An input may be undefined.
-// `backward` captures tensors, never variables or bare pointers: what nobody holds, others write over. `work`: for a profile.
-std::vector<Var> record(const char* op, std::vector<Tensor> outputs, const std::vector<Var>& inputs, Backward backward,
-                        const Work& work = {});
-Var record(const char* op, Tensor output, const std::vector<Var>& inputs, Backward backward, const Work& work = {});
+// What an op was given, {x, w, b}: by reference, some of them undefined perhaps.
+using Inputs = std::initializer_list<std::reference_wrapper<const Var>>;
+
+// Whether an op over these inputs will be recorded, that is, whether to keep what backward needs.
+template <class Variables = Inputs>
+bool recording(const Variables& inputs) {
+  return std::any_of(inputs.begin(), inputs.end(), [](const Var& v) { return v.tape() != nullptr; });
+}
+
+std::vector<Var> constants(std::vector<Tensor> values);
+std::vector<Var> record_on_tape(const char* op, std::vector<Tensor> outputs, const std::vector<Var>& inputs, Backward backward,
+                                const Work& work);
+
+// The outputs as variables, recorded on the tape of the inputs, if any has one; if none has, as when text is generated, next to
+// nothing is done. `backward` captures tensors, moved into it, never variables or bare pointers: what nobody holds, others write
+// over. `work`: for a profile. Variables: Inputs, or a vector of Var.
+template <class F, class Variables = Inputs>
+std::vector<Var> record(const char* op, std::vector<Tensor> outputs, const Variables& inputs, F&& backward, const Work& work = {}) {
+  if (!recording(inputs)) return constants(std::move(outputs));
+  return record_on_tape(op, std::move(outputs), {inputs.begin(), inputs.end()}, std::forward<F>(backward), work);
+}
+template <class F, class Variables = Inputs>
+Var record(const char* op, Tensor output, const Variables& inputs, F&& backward, const Work& work = {}) {
+  if (!recording(inputs)) return Var(std::move(output));
+  std::vector<Tensor> outputs;
+  outputs.push_back(std::move(output));
+  return record(op, std::move(outputs), inputs, std::forward<F>(backward), work)[0];
+}
 // A view of x: its adjoint is that view of x's adjoint.
 Var record_view(const Var& x, Tensor viewed, std::function<Tensor(const Tensor&)> view);
-// Whether an op over these inputs will be recorded, that is, whether to keep what backward needs.
-bool recording(std::initializer_list<const Var*> inputs);
 
 // y, the output of an op whose backward function remakes it where it is awaited.
 Var remaking(const Var& y);

@@ -1,11 +1,11 @@
 #include "framework/core/tensor.h"
 
+#include <array>
 #include <bit>
 #include <cstring>
 #include <limits>
 #include <mutex>
 #include <new>
-#include <unordered_map>
 #include <utility>
 
 #include "framework/core/blocks.h"
@@ -40,14 +40,14 @@ constexpr bool kCaching = true;
 #endif
 
 // Bytes. Up to kSmall buffers come from lists, one a size; larger ones are cut out of pieces of address space.
-constexpr size_t kSmall = 32 << 10, kPiece = size_t(1) << 30;
+constexpr size_t kSmall = 32 << 10, kGrain = 64, kPiece = size_t(1) << 30;
 
 // Small sizes are rounded up to 1/8 of a power of two, so that slightly different buffers share a list; large ones to lines.
 size_t rounded(size_t bytes) {
   constexpr size_t least = 256;
   if (!kCaching) return std::max<size_t>(bytes, 1);
   if (bytes <= least) return least;
-  const size_t step = bytes > kSmall ? least : std::max<size_t>(std::bit_floor(bytes - 1) / 8, 64);
+  const size_t step = bytes > kSmall ? least : std::max<size_t>(std::bit_floor(bytes - 1) / 8, kGrain);
   return (bytes + step - 1) / step * step;
 }
 
@@ -62,7 +62,7 @@ struct Arena {
 
   const bool rehearsed;  // then lists and blocks hold sizes alone, and every buffer is fresh
   std::mutex mutex;
-  std::unordered_map<size_t, std::vector<void*>> free_lists[2];  // by size
+  std::array<std::vector<void*>, kSmall / kGrain + 1> free_lists[2];  // of size 0, kGrain, 2 kGrain, …
   Blocks blocks[2];
   uintptr_t imagined = kPiece;  // where the next piece of a rehearsal begins
   int64_t system_allocations = 0, in_use = 0, peak = 0, small_held = 0;
@@ -87,7 +87,8 @@ struct Arena {
 
   // A buffer given back before, if there is one.
   bool listed(Device device, size_t size, void*& memory) {
-    std::vector<void*>& list = free_lists[int(device)][size];
+    if (!kCaching) return false;
+    std::vector<void*>& list = free_lists[int(device)][size / kGrain];
     if (list.empty()) return false;
     memory = list.back();
     list.pop_back();
@@ -119,7 +120,7 @@ struct Arena {
     in_use -= int64_t(buffer.size);
     if (rehearsed) kernels::release_reserved(buffer.memory, buffer.size);
     if (buffer.begin) return blocks[int(device)].give_back({buffer.begin, buffer.size});
-    if (kCaching) free_lists[int(device)][buffer.size].push_back(rehearsed ? nullptr : buffer.memory);
+    if (kCaching) free_lists[int(device)][buffer.size / kGrain].push_back(rehearsed ? nullptr : buffer.memory);
     else small_held -= int64_t(buffer.size);
     if (!kCaching && !rehearsed) kernels::release(device, buffer.memory);
   }
@@ -129,12 +130,11 @@ struct Arena {
   void trim() {
     const std::lock_guard lock(mutex);
     for (int d = 0; d < 2; ++d) {
-      for (auto& [size, list] : free_lists[d]) {
-        small_held -= int64_t(size * list.size());
-        if (rehearsed) continue;
-        for (void* memory : list) kernels::release(Device(d), memory);
+      for (size_t i = 0; i < free_lists[d].size(); ++i) {
+        small_held -= int64_t(i * kGrain * free_lists[d][i].size());
+        for (void* memory : std::exchange(free_lists[d][i], {}))
+          if (!rehearsed) kernels::release(Device(d), memory);
       }
-      free_lists[d].clear();
       for (const Block& piece : blocks[d].remove_unused())
         if (!rehearsed) kernels::release(Device(d), reinterpret_cast<void*>(piece.begin));
     }

@@ -1,6 +1,7 @@
 #include "framework/ops/activated_linear.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "framework/ops/panels.h"
 #include "framework/ops/products.h"
@@ -78,11 +79,12 @@ Var activated_linear(Kind f, Var x, const Var& w, const Var& b) {
   const Tensor y = linear_output("activated_linear", x, w, b);
   return by_dtype(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    const Tensor in = x.value().with_even_rows(), weight = w.value();
+    Tensor in = x.value().with_even_rows(), weight = w.value();
     forward<T>(f, in, weight, b.value(), y);
     Work work = linear_work(x, w);
     work.exps = work.backward_exps = kernels::takes_exp(f) ? double(in.size()) : 0;
-    return record("activated_linear", y, {x, w, b}, [f, in, weight](const Adjoints& g) { backward<T>(f, in, weight, g); }, work);
+    return record("activated_linear", y, {x, w, b},
+                  [f, in = std::move(in), weight = std::move(weight)](const Adjoints& g) { backward<T>(f, in, weight, g); }, work);
   });
 }
 

@@ -1,5 +1,7 @@
 #include "framework/ops/activation.h"
 
+#include <utility>
+
 #include "framework/core/shapes.h"
 #include "framework/ops/matrix.h"
 #include "framework/ops/remake.h"
@@ -17,12 +19,13 @@ Var activation(const char* name, Kind kind, const Var& x) {
 
   return by_dtype(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    const Tensor in = x.value().with_even_rows(), y = Tensor::like(x.value());
+    const Tensor y = Tensor::like(x.value());
+    Tensor in = x.value().with_even_rows();
     kernels::Activation<T> a{.kind = kind, .x = matrix<const T>(in)};
     a.y = matrix<T>(y);
     KERNEL(activation_fwd, T)(x.device(), a);
-    const double exps = kernels::takes_exp(kind) ? double(in.size()) : 0;
-    return remaking(record(name, y, {x}, [a, in](const Adjoints& g) {
+    const double exps = kernels::takes_exp(kind) ? double(y.size()) : 0;
+    return remaking(record(name, y, {x}, [a, in = std::move(in)](const Adjoints& g) {
       auto b = a;
       const Tensor dy = g.take(0).with_even_rows(), again = again_over(in, g);
       const auto [before, dx] = g.onto(0, dy);

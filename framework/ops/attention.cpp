@@ -1,6 +1,7 @@
 #include "framework/ops/attention.h"
 
 #include <cmath>
+#include <utility>
 
 #include "framework/core/shapes.h"
 #include "framework/ops/matrix.h"
@@ -35,7 +36,7 @@ bool in_bfloat16(const Shapes& check, const Var& q, const Var& k, const Var& v) 
   if (q.dtype() != DType::f32 || k.dtype() != v.dtype())
     check.fail(std::string("q, k and v have dtypes ") + name(q.dtype()) + ", " + name(k.dtype()) + " and " + name(v.dtype()) +
                ", expected float32, bfloat16 and bfloat16");
-  if (recording({&q, &k, &v})) check.fail("k and v are bfloat16, which has no gradient; expected a pass without a tape");
+  if (recording({q, k, v})) check.fail("k and v are bfloat16, which has no gradient; expected a pass without a tape");
   return true;
 }
 
@@ -72,8 +73,8 @@ Var attention(const Var& q, const Var& k, const Var& v, const AttentionHeads& h,
   return by_dtype(q.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const Tensor y = Tensor::empty(q.shape(), q.dtype(), q.device());
-    const Tensor lse = Tensor::empty({batch, h.heads, queries}, q.dtype(), q.device());
-    const Tensor qs = q.value(), ks = k.value(), vs = v.value();
+    Tensor lse = Tensor::empty({batch, h.heads, queries}, q.dtype(), q.device());
+    Tensor qs = q.value(), ks = k.value(), vs = v.value();
     kernels::Attention<T> a{.heads = h.heads, .kv_heads = h.kv_heads, .head_dim = dim,
                             .q = sequence<const T>(qs)};
     if (halves) a.k_bf16 = sequence<const kernels::BFloat16>(ks), a.v_bf16 = sequence<const kernels::BFloat16>(vs);
@@ -82,7 +83,8 @@ Var attention(const Var& q, const Var& k, const Var& v, const AttentionHeads& h,
     a.scale = T(1 / std::sqrt(double(dim)));
     a.y = sequence<T>(y), a.lse = lse.data<T>();
     KERNEL(attention_fwd, T)(q.device(), a);
-    return record("attention", y, {q, k, v}, [=](const Adjoints& g) {
+    return record("attention", y, {q, k, v}, [=, qs = std::move(qs), ks = std::move(ks), vs = std::move(vs),
+                                              lse = std::move(lse)](const Adjoints& g) {
       auto back = a;
       back.overwrite = g.begin_together({0, 1, 2});
       const Tensor dy = g.out(0), dq = g.in(0), dk = g.in(1), dv = g.in(2);

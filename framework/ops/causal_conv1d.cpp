@@ -1,5 +1,7 @@
 #include "framework/ops/causal_conv1d.h"
 
+#include <utility>
+
 #include "framework/core/shapes.h"
 #include "framework/ops/matrix.h"
 #include "framework/ops/sequence.h"
@@ -40,8 +42,8 @@ ConvResult causal_conv1d(const Var& x, const Var& w, const Var& bias, const Var&
 
   return by_dtype(x.dtype(), [&](auto zero) -> ConvResult {
     using T = decltype(zero);
-    const Tensor in = x.value(), weight = w.value(), shift = bias.value(), before = x0.value();
-    const Tensor starts = resets.defined() && !resets.contiguous() ? resets.clone() : resets;
+    Tensor in = x.value(), weight = w.value(), shift = bias.value(), before = x0.value();
+    Tensor starts = resets.defined() && !resets.contiguous() ? resets.clone() : resets;
     const Tensor y = Tensor::like(in),
                  last = Tensor::empty({x.dim(0), taps - 1, x.dim(2)}, x.dtype(), x.device());
     kernels::CausalConv1d<T> a{.x = sequence<const T>(in), .w = matrix<const T>(weight)};
@@ -50,14 +52,15 @@ ConvResult causal_conv1d(const Var& x, const Var& w, const Var& bias, const Var&
     a.silu = silu, a.y = sequence<T>(y), a.last = sequence<T>(last);
     KERNEL(causal_conv1d_fwd, T)(x.device(), a);
     const auto out = record("causal_conv1d", {y, last}, {x, w, bias, x0},
-                            [a, in, weight, shift, before, starts](const Adjoints& g) {
+                            [a, in = std::move(in), weight = std::move(weight), shift = std::move(shift),
+                             before = std::move(before), starts = std::move(starts)](const Adjoints& g) {
       auto b = a;
       b.overwrite_dx = g.begin(0);
       const Tensor dy = g.out(0), dlast = g.out(1), dx = g.in(0), dw = g.in(1), dbias = g.in(2), dx0 = g.in(3);
       b.dy = sequence<const T>(dy), b.dlast = sequence<const T>(dlast);
       b.dx = sequence<T>(dx), b.dw = matrix<T>(dw), b.dbias = pointer<T>(dbias), b.dx0 = sequence<T>(dx0);
       KERNEL(causal_conv1d_bwd, T)(in.device(), b);
-    }, work_of(in, taps, silu));
+    }, work_of(x.value(), taps, silu));
     return {out[0], out[1]};
   });
 }

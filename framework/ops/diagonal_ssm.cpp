@@ -78,7 +78,7 @@ DiagonalSsmResult diagonal_ssm(const DiagonalSsmInputs& in, bool conjugate_pairs
     const DType dtype = in.u.dtype();
     const Device device = in.u.device();
     const std::vector<Var> inputs = {in.u, in.a_re, in.a_im, in.b_re, in.b_im, in.c_re, in.c_im, in.D, in.h0_re, in.h0_im};
-    if (recording({&in.u, &in.a_re, &in.a_im, &in.b_re, &in.b_im, &in.c_re, &in.c_im, &in.D, &in.h0_re, &in.h0_im}))
+    if (recording({in.u, in.a_re, in.a_im, in.b_re, in.b_im, in.c_re, in.c_im, in.D, in.h0_re, in.h0_im}))
       kept.borders = Tensor::empty({kernels::ssm_borders(ssm_of<T>(kept))}, dtype, device);
     auto s = ssm_of<T>(kept);
     const Shape state = {in.u.dim(0), in.u.dim(2), s.state};

@@ -1,5 +1,7 @@
 #include "framework/ops/gru.h"
 
+#include <utility>
+
 #include "framework/core/shapes.h"
 #include "framework/ops/matrix.h"
 #include "framework/ops/over.h"
@@ -62,13 +64,14 @@ GruResult gru(Var xg, const Var& w_hh, const Var& b_hh, const Var& h0, const Ten
     const auto fresh = [&](const Shape& shape) { return Tensor::empty(shape, xg.dtype(), xg.device()); };
     const Tensor before = h0.defined() ? h0.value().with_even_rows() : Tensor(), last = fresh({batch, hidden});
     Kept kept{w_hh.value(), before, dense(resets), fresh({batch, length, hidden}), {}, {}};
-    if (recording({&xg, &w_hh, &b_hh, &h0})) kept.gates = over(xg), kept.q = fresh({batch, length, hidden});
+    if (recording({xg, w_hh, b_hh, h0})) kept.gates = over(xg), kept.q = fresh({batch, length, hidden});
     auto a = gru_of<T>(kept);
     if (length == 1) a.panels = panels_of<T>(kept.w, xg.dim(0));
     a.xg = sequence<const T>(xg.value()), a.bias = pointer<const T>(b_hh.value()), a.last = matrix<T>(last);
     KERNEL(gru_fwd, T)(xg.device(), a);
-    const auto out = record("gru", {kept.y, last}, {xg, w_hh, b_hh, h0},
-                            [kept](const Adjoints& g) { backward<T>(kept, g); },
+    const Tensor y = kept.y;
+    const auto out = record("gru", {y, last}, {xg, w_hh, b_hh, h0},
+                            [kept = std::move(kept)](const Adjoints& g) { backward<T>(kept, g); },
                             recurrent_work({3, 3, 0}, xg, w_hh));
     return {out[0], out[1]};
   });

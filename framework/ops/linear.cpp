@@ -1,5 +1,7 @@
 #include "framework/ops/linear.h"
 
+#include <utility>
+
 #include "framework/ops/panels.h"
 #include "framework/ops/products.h"
 #include "kernels/column_sum/column_sum.h"
@@ -38,10 +40,11 @@ Var linear(const Var& x, const Var& w, const Var& b) {
   const Tensor y = linear_output("linear", x, w, b);
   return by_dtype(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    const Tensor in = x.value().with_even_rows(), weight = w.value();
+    Tensor in = x.value().with_even_rows(), weight = w.value();
     multiply<T>(matrix<const T>(in), weight, pointer<const T>(b.value()), panels_of<T>(weight, in.rows()), matrix<T>(y));
-    const Tensor kept = remade_in_time(x, w) ? Tensor() : in;
-    return record("linear", y, {x, w, b}, [kept, weight](const Adjoints& g) { backward<T>(kept, weight, g); }, linear_work(x, w));
+    if (remade_in_time(x, w)) in = Tensor();
+    return record("linear", y, {x, w, b},
+                  [in = std::move(in), weight = std::move(weight)](const Adjoints& g) { backward<T>(in, weight, g); }, linear_work(x, w));
   });
 }
 

@@ -1,5 +1,7 @@
 #include "framework/ops/lstm.h"
 
+#include <utility>
+
 #include "framework/core/shapes.h"
 #include "framework/ops/matrix.h"
 #include "framework/ops/over.h"
@@ -69,7 +71,7 @@ LstmResult lstm(Var xg, const Var& w_hh, const Var& b_hh, const Var& h0, const V
     const auto even = [](const Var& v) { return v.defined() ? v.value().with_even_rows() : Tensor(); };
     const auto fresh = [&](const Shape& shape) { return Tensor::empty(shape, xg.dtype(), xg.device()); };
     Kept kept{w_hh.value(), even(h0), dense(resets), fresh({batch, length, hidden}), {}, {}};
-    if (recording({&xg, &w_hh, &b_hh, &h0, &c0}))
+    if (recording({xg, w_hh, b_hh, h0, c0}))
       kept.gates = over(xg), kept.cells = fresh({batch, kernels::lstm_chunks(length), hidden});
     const Tensor cell = even(c0), last_h = fresh({batch, hidden}), last_c = fresh({batch, hidden});
     auto a = lstm_of<T>(kept);
@@ -77,8 +79,9 @@ LstmResult lstm(Var xg, const Var& w_hh, const Var& b_hh, const Var& h0, const V
     a.xg = sequence<const T>(xg.value()), a.bias = pointer<const T>(b_hh.value());
     a.c0 = matrix<const T>(cell), a.last_h = matrix<T>(last_h), a.last_c = matrix<T>(last_c);
     KERNEL(lstm_fwd, T)(xg.device(), a);
-    const auto out = record("lstm", {kept.y, last_h, last_c}, {xg, w_hh, b_hh, h0, c0},
-                            [kept](const Adjoints& g) { backward<T>(kept, g); },
+    const Tensor y = kept.y;
+    const auto out = record("lstm", {y, last_h, last_c}, {xg, w_hh, b_hh, h0, c0},
+                            [kept = std::move(kept)](const Adjoints& g) { backward<T>(kept, g); },
                             recurrent_work({4, 5, 1}, xg, w_hh));
     return {out[0], out[1], out[2]};
   });

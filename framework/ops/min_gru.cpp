@@ -1,5 +1,7 @@
 #include "framework/ops/min_gru.h"
 
+#include <utility>
+
 #include "framework/core/shapes.h"
 #include "framework/ops/matrix.h"
 #include "framework/ops/sequence.h"
@@ -28,14 +30,15 @@ MinGruResult min_gru(const Var& k, const Var& v, const Var& h0, const Tensor& re
 
   return by_dtype(k.dtype(), [&](auto zero) -> MinGruResult {
     using T = decltype(zero);
-    const Tensor gate = k.value(), input = v.value(), before = h0.value(), starts = dense(resets);
+    Tensor gate = k.value(), input = v.value(), before = h0.value(), starts = dense(resets);
     const Tensor h = Tensor::like(gate), last = Tensor::empty({k.dim(0), k.dim(2)}, k.dtype(), k.device());
     kernels::MinGru<T> a{.k = sequence<const T>(gate), .v = sequence<const T>(input)};
     a.h0 = matrix<const T>(before), a.resets = pointer<const int32_t>(starts), a.candidate = candidate;
     a.h = sequence<T>(h), a.last = matrix<T>(last);
     KERNEL(min_gru_fwd, T)(k.device(), a);
     const auto out = record("min_gru", {h, last}, {k, v, h0},
-                            [a, gate, input, before, starts, h](const Adjoints& g) {
+                            [a, gate = std::move(gate), input = std::move(input), before = std::move(before),
+                             starts = std::move(starts), h](const Adjoints& g) {
       auto b = a;
       b.overwrite = g.begin_together({0, 1});
       const Tensor dh = g.out(0), dlast = g.out(1), dk = g.in(0), dv = g.in(1), dh0 = g.in(2);

@@ -1,5 +1,7 @@
 #include "framework/ops/min_lstm.h"
 
+#include <utility>
+
 #include "framework/core/shapes.h"
 #include "framework/ops/matrix.h"
 #include "framework/ops/sequence.h"
@@ -31,8 +33,7 @@ MinLstmResult min_lstm(const Var& f, const Var& i, const Var& v, const Var& h0, 
 
   return by_dtype(f.dtype(), [&](auto zero) -> MinLstmResult {
     using T = decltype(zero);
-    const Tensor forget = f.value(), gate = i.value(), input = v.value(), before = h0.value(),
-                 starts = dense(resets);
+    Tensor forget = f.value(), gate = i.value(), input = v.value(), before = h0.value(), starts = dense(resets);
     const Tensor h = Tensor::like(forget), last = Tensor::empty({f.dim(0), f.dim(2)}, f.dtype(), f.device());
     kernels::MinLstm<T> a{.f = sequence<const T>(forget), .i = sequence<const T>(gate),
                           .v = sequence<const T>(input)};
@@ -40,7 +41,8 @@ MinLstmResult min_lstm(const Var& f, const Var& i, const Var& v, const Var& h0, 
     a.h = sequence<T>(h), a.last = matrix<T>(last);
     KERNEL(min_lstm_fwd, T)(f.device(), a);
     const auto out = record("min_lstm", {h, last}, {f, i, v, h0},
-                            [a, forget, gate, input, before, starts, h](const Adjoints& g) {
+                            [a, forget = std::move(forget), gate = std::move(gate), input = std::move(input),
+                             before = std::move(before), starts = std::move(starts), h](const Adjoints& g) {
       auto b = a;
       b.overwrite = g.begin_together({0, 1, 2});
       const Tensor dh = g.out(0), dlast = g.out(1);

@@ -1,5 +1,7 @@
 #include "framework/ops/mul.h"
 
+#include <utility>
+
 #include "framework/core/shapes.h"
 #include "framework/ops/matrix.h"
 #include "kernels/mul/mul.h"
@@ -13,10 +15,10 @@ Var mul(const Var& a, const Var& b) {
 
   return by_dtype(a.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    const Tensor left = a.value().with_even_rows(), right = b.value().with_even_rows(),
-                 y = Tensor::like(a.value());
+    const Tensor y = Tensor::like(a.value());
+    Tensor left = a.value().with_even_rows(), right = b.value().with_even_rows();
     KERNEL(mul_fwd, T)(a.device(), {.a = matrix<const T>(left), .b = matrix<const T>(right), .y = matrix<T>(y)});
-    return record("mul", y, {a, b}, [left, right](const Adjoints& g) {
+    return record("mul", y, {a, b}, [left = std::move(left), right = std::move(right)](const Adjoints& g) {
       const Tensor dy = g.out(0).with_even_rows(), da = g.in(0), db = g.in(1);
       KERNEL(mul_bwd, T)(left.device(), {.a = matrix<const T>(left), .b = matrix<const T>(right),
                                          .dy = matrix<const T>(dy), .da = matrix<T>(da), .db = matrix<T>(db)});

@@ -1,5 +1,7 @@
 #include "framework/ops/rms_norm.h"
 
+#include <utility>
+
 #include "framework/core/shapes.h"
 #include "framework/ops/matrix.h"
 #include "framework/ops/remake.h"
@@ -15,12 +17,12 @@ Var rms_norm(const Var& x, const Var& w, double eps) {
 
   return by_dtype(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    const Tensor in = x.value().with_even_rows(), y = Tensor::like(x.value());
-    const Tensor r = Tensor::empty({in.rows()}, x.dtype());
-    kernels::RmsNorm<T> a{.x = matrix<const T>(in), .w = w.value().data<T>(), .eps = T(eps)};
+    const Tensor y = Tensor::like(x.value());
+    Tensor in = x.value().with_even_rows(), weight = w.value(), r = Tensor::empty({in.rows()}, x.dtype());
+    kernels::RmsNorm<T> a{.x = matrix<const T>(in), .w = weight.data<T>(), .eps = T(eps)};
     a.y = matrix<T>(y), a.r = r.data<T>();
     KERNEL(rms_norm_fwd, T)(x.device(), a);
-    return remaking(record("rms_norm", y, {x, w}, [a, in, r, weight = w.value()](const Adjoints& g) {
+    return remaking(record("rms_norm", y, {x, w}, [a, in = std::move(in), r = std::move(r), weight = std::move(weight)](const Adjoints& g) {
       auto b = a;
       const Tensor dy = g.take(0).with_even_rows(), dw = g.in(1), again = again_over(in, g);
       const auto [before, dx] = g.onto(0, dy);

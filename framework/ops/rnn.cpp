@@ -1,5 +1,7 @@
 #include "framework/ops/rnn.h"
 
+#include <utility>
+
 #include "framework/core/shapes.h"
 #include "framework/ops/matrix.h"
 #include "framework/ops/over.h"
@@ -61,14 +63,15 @@ RnnResult rnn(Var xg, const Var& w_hh, const Var& b_hh, const Var& h0, const Ten
   return by_dtype(xg.dtype(), [&](auto zero) -> RnnResult {
     using T = decltype(zero);
     const Tensor before = h0.defined() ? h0.value().with_even_rows() : Tensor();
-    const Kept kept{w_hh.value(), before, dense(resets), over(xg), activation};
+    Kept kept{w_hh.value(), before, dense(resets), over(xg), activation};
     const Tensor last = Tensor::empty({xg.dim(0), xg.dim(2)}, xg.dtype(), xg.device());
     auto a = rnn_of<T>(kept);
     if (xg.dim(1) == 1) a.panels = panels_of<T>(kept.w, xg.dim(0));
     a.xg = sequence<const T>(xg.value()), a.bias = pointer<const T>(b_hh.value()), a.last = matrix<T>(last);
     KERNEL(rnn_fwd, T)(xg.device(), a);
-    const auto out = record("rnn", {kept.y, last}, {xg, w_hh, b_hh, h0},
-                            [kept](const Adjoints& g) { backward<T>(kept, g); },
+    const Tensor y = kept.y;
+    const auto out = record("rnn", {y, last}, {xg, w_hh, b_hh, h0},
+                            [kept = std::move(kept)](const Adjoints& g) { backward<T>(kept, g); },
                             recurrent_work({1, 1, 0}, xg, w_hh));
     return {out[0], out[1]};
   });

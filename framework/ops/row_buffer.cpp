@@ -32,7 +32,7 @@ Var append_rows(Var buffer, const Tensor& counts, const Var& x) {
     check_rows(check, "counts", b, at(counts, b), capacity);
     needed = std::max(needed, at(counts, b) + length);
   }
-  const bool recorded = recording({&buffer, &x}), alone = !buffer.value().shares_storage();
+  const bool recorded = recording({buffer, x}), alone = !buffer.value().shares_storage();
   Tensor y = buffer.value();
   if (recorded || !alone || needed > capacity || !y.contiguous()) {
     const int64_t grown = needed > capacity ? std::max(needed, recorded ? needed : 2 * capacity) : capacity;

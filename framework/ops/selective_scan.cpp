@@ -1,5 +1,7 @@
 #include "framework/ops/selective_scan.h"
 
+#include <utility>
+
 #include "framework/core/shapes.h"
 #include "framework/ops/matrix.h"
 #include "kernels/selective_scan/selective_scan.h"
@@ -73,8 +75,7 @@ SelectiveScanResult selective_scan(const SelectiveScanInputs& in, bool delta_sof
     auto s = scan_of<T>(kept);
     const Tensor y = Tensor::empty({batch, length, channels}, in.u.dtype(), in.u.device());
     const Tensor last = Tensor::empty({batch, channels, state}, in.u.dtype(), in.u.device());
-    const std::vector<Var> inputs = {in.u, in.delta, in.A, in.B, in.C, in.D, in.z, in.delta_bias, in.h0};
-    if (recording({&in.u, &in.delta, &in.A, &in.B, &in.C, &in.D, &in.z, &in.delta_bias, &in.h0}))
+    if (recording({in.u, in.delta, in.A, in.B, in.C, in.D, in.z, in.delta_bias, in.h0}))
       kept.boundaries = Tensor::empty({kernels::scan_boundaries(s)}, in.u.dtype(), in.u.device());
     s.y = matrix<T>(y), s.last = last.data<T>(), s.boundaries = pointer<T>(kept.boundaries);
     KERNEL(selective_scan_fwd, T)(in.u.device(), s);
@@ -82,7 +83,8 @@ SelectiveScanResult selective_scan(const SelectiveScanInputs& in, bool delta_sof
     // h again, the adjoint g = a g + C dy, and g's share of dB, dC, dA, ddelta and du.
     const double elements = double(batch * length * channels * state);
     const Work work{.flops = 6 * elements, .backward_flops = 20 * elements, .exps = elements, .backward_exps = elements};
-    auto out = record("selective_scan", {y, last}, inputs, [kept](const Adjoints& g) { backward<T>(kept, g); }, work);
+    auto out = record("selective_scan", {y, last}, {in.u, in.delta, in.A, in.B, in.C, in.D, in.z, in.delta_bias, in.h0},
+                      [kept = std::move(kept)](const Adjoints& g) { backward<T>(kept, g); }, work);
     return SelectiveScanResult{out[0], out[1]};
   });
 }

@@ -1,6 +1,7 @@
 #include "framework/ops/ssd.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "framework/core/shapes.h"
 #include "framework/ops/matrix.h"
@@ -100,12 +101,12 @@ SsdResult ssd(const SsdInputs& in, const SsdOptions& options) {
     auto a = call<T>(kept, n, options);
     const Tensor y = Tensor::empty({n.batch, n.length, n.heads * n.head_dim}, in.x.dtype(), in.x.device());
     const Tensor last = Tensor::empty({n.batch, n.heads, n.head_dim, n.state}, in.x.dtype(), in.x.device());
-    if (n.length > 1 || recording({&in.x, &in.dt, &in.A, &in.B, &in.C, &in.D, &in.dt_bias, &in.h0}))
+    if (n.length > 1 || recording({in.x, in.dt, in.A, in.B, in.C, in.D, in.dt_bias, in.h0}))
       kept.borders = Tensor::empty({kernels::ssd_border_elements(a)}, in.x.dtype(), in.x.device());
     a.y = sequence<T>(y), a.last = last.data<T>(), a.borders = pointer<T>(kept.borders);
     KERNEL(ssd_fwd, T)(in.x.device(), a);
     const auto out = record("ssd", {y, last}, {in.x, in.dt, in.A, in.B, in.C, in.D, in.dt_bias, in.h0},
-                            [kept, n, options](const Adjoints& g) { backward<T>(kept, n, options, g); },
+                            [kept = std::move(kept), n, options](const Adjoints& g) { backward<T>(kept, n, options, g); },
                             work_of(n, options.chunk_size));
     return SsdResult{out[0], out[1]};
   });

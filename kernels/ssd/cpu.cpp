@@ -238,10 +238,9 @@ template <class T>
 void forward(const Ssd<T>& a) {
   const SsdPlan plan = ssd_plan(a);
   const View<T> v(a, plan);
-  if (a.length == 1) forward_step(v);
   if (a.borders)
     parallel_for(a.batch * a.heads, [&](int64_t i) { pass_states(v, i / a.heads, i % a.heads); });
-  if (a.length == 1) return;
+  if (a.length == 1) return forward_step(v);  // writes `last` again, to the bits that it has without a tape
   parallel_for(int64_t(plan.chunks.size()) * a.groups, [&](int64_t i) {
     forward_chunk(v, plan.chunks[size_t(i / a.groups)], i % a.groups);
   });

@@ -287,8 +287,9 @@ TEST(Tape, AConstantWantsNoGradient) {
   Parameter p = parameter("p", {2}, 1);
   bool wanted = true;
   Tensor gradient = filled({1}, 0);
+  const Var used = tape.use(p), constant = filled({2}, 1), missing;
   const Var y =
-      record("two", filled({2}, 1), {tape.use(p), Var(filled({2}, 1)), Var()}, [&](const Adjoints& g) {
+      record("two", filled({2}, 1), {used, constant, missing}, [&](const Adjoints& g) {
         wanted = g.wants(1) || g.wants(2);
         gradient = g.in(1);
         g.give(2, filled({7}, 1));  // to nobody
@@ -300,11 +301,11 @@ TEST(Tape, AConstantWantsNoGradient) {
 
 TEST(Tape, WithoutATapeNothingIsRecorded) {
   const Var x = filled({2}, 1);
-  EXPECT_FALSE(recording({&x}));
+  EXPECT_FALSE(recording({x}));
   EXPECT_EQ(times(x, 2).tape(), nullptr);
   Tape tape;
   const Var y = tape.leaf(filled({2}, 1));
-  EXPECT_TRUE(recording({&x, &y}));
+  EXPECT_TRUE(recording({x, y}));
 }
 
 TEST(Tape, DetachStopsTheGradientAndKeepsTheValue) {
