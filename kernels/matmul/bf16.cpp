@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "kernels/matmul/next_panel.h"
 #include "kernels/parallel.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -25,11 +26,12 @@ constexpr int64_t kRowsOfTile = HWY_TARGET == HWY_AVX3 ? bf16_dot::kRows : 4;
 constexpr int kVectors = bf16_dot::kVectors;
 constexpr int64_t kLane = kNativeLanes<float>;
 constexpr int64_t kWidth = kVectors * kLane;  // of a panel, but the matrix unit's
-constexpr int64_t kBlockRows = 224;           // rows of A that a panel meets in turn
+constexpr int64_t kBlockRows = 256;           // rows of A that a panel meets in turn
 constexpr int64_t kTileRows = 1024;           // the same before the matrix unit, at most kTileNumbers of A
 constexpr int64_t kStreamFrom = 256 * 1024;   // numbers of C that would push everything else out of the second-level cache
 constexpr int64_t kTileNumbers = 512 * 1024, kTileDepth = 1024;
 constexpr int64_t kMostDepth = 512;           // of a k block, even
+constexpr int64_t kNearRow = 2048;            // elements; rows of B no further apart cost few misses of the TLB
 constexpr int64_t kTogether = 12;             // panels that a task packs at a time
 constexpr int64_t kFewRows = 4, kFewDepth = 128;  // up to these B is read once: panels pass through L1
 constexpr double kTaskFlops = 1e6;            // the least that is worth a task of its own
@@ -263,8 +265,60 @@ const float* panel_of(const MatMul<float>& p, Form form, int64_t k, int64_t dept
   return out;
 }
 
+Packed pack_a(const MatMul<float>& p, int64_t first, int64_t last, int64_t k, int64_t depth, bool pairs, float* out) {
+  return p.a_col == 1 ? pack_a_rows(p, first, last, k, depth, pairs, out) : pack_a_columns(p, first, last, k, depth, pairs, out);
+}
+
+// Rows [first, last) of A, packed at `rows`, before a panel of B.
+Bf16Panel block_of(const MatMul<float>& p, int64_t first, int64_t last, int64_t k, int64_t depth, const Packed& a, const float* rows,
+                   int64_t column, int64_t width, const float* panel) {
+  return {.a = rows, .a_tile = a.tile, .a_row = a.row, .a_pair = a.pair, .a_odd = a.odd, .b = panel, .pairs = even(depth) / 2,
+          .rows = last - first, .c = p.c + first * p.c_row + column, .c_row = p.c_row, .width = width,
+          .from_c = p.accumulate || k > 0, .bias = p.bias ? p.bias + column : nullptr};
+}
+
+void multiply_block(const Bf16Panel& block, bool dot) {
+  if (dot) bf16_dot::multiply(block);
+  else multiply_panel(block);
+}
+
+// The panels of a group where one block of rows meets them: each is multiplied as soon as it is packed, and the next one is asked
+// for meanwhile.
+void multiply_warm(const MatMul<float>& p, const Part& part, bool dot) {
+  const Form form = dot ? Form::dot : Form::portable;
+  const int64_t most = depth_of(p, form), tiles = (part.end - part.row + kRowsOfTile - 1) / kRowsOfTile;
+  float* packed = scratch<float>(size_t(even(most) / 2 * kWidth), 0);
+  float* rows = scratch<float>(size_t((kBlockRows + kRowsOfTile) * padded(most)), 1);
+  for (int64_t k = 0; k < p.k; k += most) {
+    const int64_t depth = std::min(most, p.k - k);
+    const Packed a = pack_a(p, part.row, part.end, k, depth, dot, rows);
+    for (int64_t column = part.column; column < part.last; column += kWidth) {
+      const int64_t width = std::min(kWidth, part.last - column);
+      pack_b(p, form, k, depth, column, width, packed);
+      Bf16Panel tile = block_of(p, part.row, part.end, k, depth, a, rows, column, width, packed);
+      NextPanel<float> next(p, k, depth, column + width, kWidth);
+      const int64_t each = next.share(tiles);
+      if (each == 0) {
+        multiply_block(tile, dot);
+        continue;
+      }
+      for (int64_t left = tile.rows; left > 0; left -= kRowsOfTile, tile.a += tile.a_tile, tile.c += kRowsOfTile * tile.c_row) {
+        next.fetch(each);
+        tile.rows = std::min(left, kRowsOfTile);
+        multiply_block(tile, dot);
+      }
+    }
+  }
+}
+
+// Whether it does: one block of rows meets the panels, and packing one alone does not touch many pages for a few numbers each.
+bool reads_warm(const MatMul<float>& p, const Part& part) {
+  return !p.panels.data && part.end - part.row <= kBlockRows && (p.b_col != 1 || p.b_row <= kNearRow);
+}
+
 // The panels of a group, over all of k, a few together.
 void multiply_panels(const MatMul<float>& p, const Part& part, bool dot) {
+  if (reads_warm(p, part)) return multiply_warm(p, part, dot);
   const Form form = dot ? Form::dot : Form::portable;
   const int64_t most = depth_of(p, form), panel = even(most) / 2 * kWidth, count = (part.last - part.column + kWidth - 1) / kWidth;
   float* packed = scratch<float>(size_t(p.panels.data ? 0 : count * panel), 0);
@@ -277,17 +331,9 @@ void multiply_panels(const MatMul<float>& p, const Part& part, bool dot) {
       panels[i] = panel_of(p, form, k, depth, part.column + i * kWidth, width(i), p.panels.data ? nullptr : packed + i * panel);
     for (int64_t first = part.row; first < part.end; first += kBlockRows) {
       const int64_t last = std::min(part.end, first + kBlockRows);
-      const Packed a = p.a_col == 1 ? pack_a_rows(p, first, last, k, depth, dot, rows)
-                                    : pack_a_columns(p, first, last, k, depth, dot, rows);
-      for (int64_t i = 0; i < count; ++i) {
-        const int64_t column = part.column + i * kWidth;
-        const Bf16Panel block{.a = rows, .a_tile = a.tile, .a_row = a.row, .a_pair = a.pair, .a_odd = a.odd,
-                              .b = panels[i], .pairs = even(depth) / 2, .rows = last - first,
-                              .c = p.c + first * p.c_row + column, .c_row = p.c_row, .width = width(i),
-                              .from_c = p.accumulate || k > 0, .bias = p.bias ? p.bias + column : nullptr};
-        if (dot) bf16_dot::multiply(block);
-        else multiply_panel(block);
-      }
+      const Packed a = pack_a(p, first, last, k, depth, dot, rows);
+      for (int64_t i = 0; i < count; ++i)
+        multiply_block(block_of(p, first, last, k, depth, a, rows, part.column + i * kWidth, width(i), panels[i]), dot);
     }
   }
 }

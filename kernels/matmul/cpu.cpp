@@ -6,8 +6,8 @@
 
 #include <algorithm>
 
-#include "kernels/fetch.h"
 #include "kernels/matmul/bf16.h"
+#include "kernels/matmul/next_panel.h"
 #include "kernels/parallel.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -152,37 +152,13 @@ int64_t depth_of(const MatMul<T>& p) {
   return ((p.k + blocks - 1) / blocks + 7) / 8 * 8;
 }
 
-// Lines of B that the next panel is made of, asked for while one is multiplied: where few rows meet B, reading it takes as long
-// as that. Nothing where B is small enough to lie in a cache.
-template <class T>
-struct NextPanel {
-  static constexpr int64_t kLine = 64 / int64_t(sizeof(T));
-  const T* data;
-  int64_t stride, width, rows, at = 0;  // as B lies in memory; `at`: the next line
-
-  NextPanel(const MatMul<T>& p, int64_t k, int64_t depth, int64_t column)
-      : data(p.b + k * p.b_row + column * p.b_col), stride(p.b_row), width(std::min(kPanel<T>, p.n - column)), rows(depth) {
-    if (p.b_col != 1) stride = p.b_col, std::swap(width, rows);
-    if (column >= p.n || p.n * p.k * int64_t(sizeof(T)) < kFarFrom) rows = 0;
-  }
-  int64_t lines_of_row() const { return (width + kLine - 1) / kLine; }
-  int64_t lines() const { return rows * lines_of_row(); }
-  HWY_INLINE void fetch(int64_t count) {
-    for (const int64_t end = std::min(lines(), at + count); at < end;) {
-      const int64_t row = at / lines_of_row(), first = at % lines_of_row(), some = std::min(end - at, lines_of_row() - first);
-      kernels::fetch(data + row * stride + first * kLine, some * kLine);
-      at += some;
-    }
-  }
-};
-
 // The block of rows times a panel that has just been packed, the next one being asked for.
 template <class T>
 void multiply_warm(const MatMul<T>& p, int64_t first, int64_t last, int64_t k, int64_t depth, int64_t column, int64_t width,
                    const T* packed, const T* tiles) {
-  NextPanel<T> next(p, k, depth, column + width);
+  NextPanel<T> next(p, k, depth, column + width, kPanel<T>);
   if (next.lines() == 0) return multiply_panel(p, first, last, k, depth, column, width, packed, tiles);
-  const int64_t each = (next.lines() * kRows + last - first - 1) / (last - first);  // lines a tile
+  const int64_t each = next.share((last - first + kRows - 1) / kRows);
   for (int64_t row = first; row < last; row += kRows) {
     next.fetch(each);
     multiply_panel(p, row, std::min(last, row + kRows), k, depth, column, width, packed,

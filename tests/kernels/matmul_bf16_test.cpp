@@ -107,6 +107,7 @@ std::vector<Product> products() {
     list.push_back({3, 70, 131, way, false, true});
     list.push_back({37, 53, 29, way, true});
     list.push_back({43, 60, 520, way});
+    list.push_back({11, 1010, 523, way});  // a B that no cache keeps: its next panel is asked for
   }
   return list;
 }
