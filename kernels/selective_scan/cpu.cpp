@@ -312,10 +312,11 @@ void forward_task(const View<T>& v, int64_t begin, int64_t end) {
 template <class T>
 void forward(const SelectiveScan<T>& s) {
   if (s.length == 1 && !s.boundaries && is_plain(s) && s.state % kLanes<T> == 0) return cpu::selective_scan_step(s);
-  const int64_t blocks = (s.channels + kLanes<T> - 1) / kLanes<T>, groups = (blocks + kGroup - 1) / kGroup;
-  const int64_t chunks = (s.length + kScanChunk - 1) / kScanChunk;
+  const int64_t blocks = (s.channels + kLanes<T> - 1) / kLanes<T>, chunks = (s.length + kScanChunk - 1) / kScanChunk;
+  // No two channels meet here, so the cut may heed the threads: few channels of one long sequence keep them all at work.
+  const int64_t group = std::clamp<int64_t>(s.batch * blocks / threads(), 1, kGroup), groups = (blocks + group - 1) / group;
   parallel_for(s.batch * groups, [&](int64_t task) {
-    const int64_t begin = task % groups * kGroup, end = std::min(blocks, begin + kGroup);
+    const int64_t begin = task % groups * group, end = std::min(blocks, begin + group);
     forward_task(View<T>{s, {s, begin, end}, task / groups, blocks, chunks}, begin, end);
   });
 }
