@@ -31,7 +31,6 @@ constexpr int64_t kTileRows = 1024;           // the same before the matrix unit
 constexpr int64_t kStreamFrom = 256 * 1024;   // numbers of C that would push everything else out of the second-level cache
 constexpr int64_t kTileNumbers = 512 * 1024, kTileDepth = 1024;
 constexpr int64_t kMostDepth = 512;           // of a k block, even
-constexpr int64_t kNearRow = 2048;            // elements; rows of B no further apart cost few misses of the TLB
 constexpr int64_t kTogether = 12;             // panels that a task packs at a time
 constexpr int64_t kFewRows = 4, kFewDepth = 128;  // up to these B is read once: panels pass through L1
 constexpr double kTaskFlops = 1e6;            // the least that is worth a task of its own
@@ -297,14 +296,10 @@ void multiply_warm(const MatMul<float>& p, const Part& part, bool dot) {
       pack_b(p, form, k, depth, column, width, packed);
       Bf16Panel tile = block_of(p, part.row, part.end, k, depth, a, rows, column, width, packed);
       NextPanel<float> next(p, k, depth, column + width, kWidth);
-      const int64_t each = next.share(tiles);
-      if (each == 0) {
-        multiply_block(tile, dot);
-        continue;
-      }
-      for (int64_t left = tile.rows; left > 0; left -= kRowsOfTile, tile.a += tile.a_tile, tile.c += kRowsOfTile * tile.c_row) {
+      const int64_t each = next.share(tiles), together = each ? kRowsOfTile : tile.rows;
+      for (int64_t left = tile.rows; left > 0; left -= together, tile.a += tile.a_tile, tile.c += kRowsOfTile * tile.c_row) {
         next.fetch(each);
-        tile.rows = std::min(left, kRowsOfTile);
+        tile.rows = std::min(left, together);
         multiply_block(tile, dot);
       }
     }
@@ -313,7 +308,7 @@ void multiply_warm(const MatMul<float>& p, const Part& part, bool dot) {
 
 // Whether it does: one block of rows meets the panels, and packing one alone does not touch many pages for a few numbers each.
 bool reads_warm(const MatMul<float>& p, const Part& part) {
-  return !p.panels.data && part.end - part.row <= kBlockRows && (p.b_col != 1 || p.b_row <= kNearRow);
+  return !p.panels.data && part.end - part.row <= kBlockRows && packs_alone(p);
 }
 
 // The panels of a group, over all of k, a few together.

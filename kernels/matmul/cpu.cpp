@@ -27,7 +27,6 @@ constexpr int64_t kBlockRows = 224;                     // rows of A that a pane
 constexpr int64_t kMostDepth = 512;                     // of a k block
 constexpr int64_t kTogether = 12 * kVectors;            // vectors of columns that a task packs at a time
 constexpr int64_t kDirectRows = 32, kDirectDepth = 4096;  // up to these B is read where it lies, if it can be; its rows lie on many pages
-constexpr int64_t kNearRow = 2048;                      // elements; rows of B no further apart cost few misses of the TLB
 constexpr int64_t kPanelsPerTile = 2;                   // from these many panels on packing A's tiles pays
 constexpr int64_t kFewRows = 4, kFewDepth = 128;        // up to these B is read once, from memory: panels pass through L1
 constexpr double kTaskBytes = 32 << 10;                 // of such a B, the least that is worth a task of its own
@@ -138,7 +137,7 @@ bool reads_directly(const MatMul<T>& p, int64_t rows) {
 // pages for a few numbers each.
 template <class T>
 bool reads_warm(const MatMul<T>& p, int64_t rows) {
-  return rows <= kBlockRows && (p.b_col != 1 || p.b_row <= kNearRow);
+  return rows <= kBlockRows && packs_alone(p);
 }
 
 // Whether the product is bound by reading B, as when one token is decoded.

@@ -8,6 +8,14 @@
 
 namespace kernels {
 
+// Whether packing a panel by itself, as a warm one is, touches few pages for what it takes from each: rows of B that lie near each
+// other cost few misses of the TLB, its columns none.
+template <class T>
+bool packs_alone(const MatMul<T>& p) {
+  constexpr int64_t kNearRow = 2048;  // elements
+  return p.b_col != 1 || p.b_row <= kNearRow;
+}
+
 // Lines of B that the next panel, of up to `most` columns, is made of, asked for while one is multiplied: where few rows meet B,
 // reading it takes as long as that. Nothing where B is small enough to lie in a cache.
 template <class T>

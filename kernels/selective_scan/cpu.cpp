@@ -14,7 +14,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/selective_scan/cpu.cpp"
 #include "hwy/foreach_target.h"
-#include "kernels/selective_scan/four_sums.h"
+#include "kernels/selective_scan/lanes.h"
 #include "kernels/simd.h"
 #include "kernels/transpose.h"
 
@@ -135,11 +135,6 @@ template <Kind kKind, class T>
 HWY_INLINE Vec<T> raw_step(const SelectiveScan<T>& s, int64_t r, int64_t first, int64_t count, const Vec<T>& bias) {
   if (kKind == Kind::variant && !s.delta) return bias;
   return load(s.delta.row(r) + first, count) + bias;
-}
-
-template <class T>
-HWY_INLINE Vec<T> load_or_zero(const T* p, int64_t first, int64_t count) {
-  return p ? load(p + first, count) : zero<T>();
 }
 
 // What one task sees of the problem: a batch row and some channel blocks.

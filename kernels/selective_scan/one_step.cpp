@@ -9,7 +9,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/selective_scan/one_step.cpp"
 #include "hwy/foreach_target.h"
-#include "kernels/selective_scan/four_sums.h"
+#include "kernels/selective_scan/lanes.h"
 #include "kernels/simd.h"
 #include "kernels/transpose.h"
 
@@ -24,11 +24,6 @@ constexpr int64_t kTogether = 8;  // blocks of channels that share a task
 struct Block {
   int64_t b, first, count;
 };
-
-template <class T>
-HWY_INLINE Vec<T> load_or_zero(const T* p, const Block& at) {
-  return p ? load(p + at.first, at.count) : zero<T>();
-}
 
 // h <- exp(dt A) h + B dt u of one channel, dt and x = dt u being numbers.
 template <class T>
@@ -48,7 +43,7 @@ template <class T>
 void step_block(const SelectiveScan<T>& s, const Block& at) {
   T* memory = scratch<T>(size_t((s.state + 2) * kLanes<T>));
   T *dts = memory, *xs = dts + kLanes<T>, *h = xs + kLanes<T>;
-  auto dt = load(s.delta.row(at.b) + at.first, at.count) + load_or_zero(s.delta_bias, at);
+  auto dt = load(s.delta.row(at.b) + at.first, at.count) + load_or_zero(s.delta_bias, at.first, at.count);
   if (s.softplus) dt = softplus(dt);
   const auto u = load(s.u.row(at.b) + at.first, at.count);
   store(dts, dt), store(xs, dt * u);
@@ -57,7 +52,7 @@ void step_block(const SelectiveScan<T>& s, const Block& at) {
   if (at.count < kLanes<T>) std::fill_n(h, s.state * kLanes<T>, T(0));
   transpose(s.last + (at.b * s.channels + at.first) * s.state, s.state, at.count, s.state, h, kLanes<T>);
   const T* C = s.C.row(at.b);
-  FourSums<T> y(load_or_zero(s.D, at) * u);
+  FourSums<T> y(load_or_zero(s.D, at.first, at.count) * u);
   for (int64_t n = 0; n < s.state; ++n) y[n] = fma(set(C[n]), load(h + n * kLanes<T>), y[n]);
   auto out = y.total();
   if (s.z) {

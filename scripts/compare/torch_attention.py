@@ -1,11 +1,13 @@
 """Causal attention of PyTorch, queries, keys and values as a model makes them: heads cut out of (batch, length, heads x head_dim).
 Milliseconds of the median call. Run by scripts/compare/attention.
-python torch_attention.py forward|train batch heads length head_dim seconds"""
-import statistics, sys, time
+python torch_attention.py BASELINES forward|train batch heads length head_dim seconds"""
+import statistics, sys
+sys.path.insert(0, sys.argv[1])
 import torch
 import torch.nn.functional as F
+from common import timed
 
-mode, (B, H, T, D), seconds = sys.argv[1], map(int, sys.argv[2:6]), float(sys.argv[6])
+mode, (B, H, T, D), seconds = sys.argv[2], map(int, sys.argv[3:7]), float(sys.argv[7])
 torch.set_num_threads(2)
 torch.manual_seed(0)
 q, k, v = (torch.randn(B, T, H * D, requires_grad=mode == "train") for _ in range(3))
@@ -27,9 +29,4 @@ def step():
 
 for _ in range(3):
     step()
-times, begin = [], time.perf_counter()
-while len(times) < 5 or time.perf_counter() - begin < seconds:
-    start = time.perf_counter()
-    step()
-    times.append((time.perf_counter() - start) * 1e3)
-print(statistics.median(times))
+print(statistics.median(timed(step, seconds, 5)))

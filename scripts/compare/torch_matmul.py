@@ -1,7 +1,9 @@
 """Matrix products of PyTorch at the shapes that scripts/compare/matmul names: a line "NAME milliseconds" each, the median call.
-python torch_matmul.py seconds NAME...        NAME: matmul/NT 64x512x128, matmul/bf16-TN 768x1536x384, …"""
-import statistics, sys, time
+python torch_matmul.py BASELINES seconds NAME...        NAME: matmul/NT 64x512x128, matmul/bf16-TN 768x1536x384, …"""
+import statistics, sys
+sys.path.insert(0, sys.argv[1])
 import torch
+from common import timed
 
 torch.set_num_threads(2)
 torch.manual_seed(0)
@@ -17,17 +19,8 @@ def operands(name):
     return a.to(dtype), b.to(dtype), torch.empty(m, n, dtype=dtype)
 
 
-def timed(f, seconds):
-    for _ in range(3):
-        f()
-    times, begin = [], time.perf_counter()
-    while len(times) < 5 or time.perf_counter() - begin < seconds:
-        start = time.perf_counter()
-        f()
-        times.append((time.perf_counter() - start) * 1e3)
-    return statistics.median(times)
-
-
-for name in sys.argv[2:]:
+for name in sys.argv[3:]:
     a, b, c = operands(name)
-    print(name, timed(lambda: torch.mm(a, b, out=c), float(sys.argv[1])), flush=True)
+    for _ in range(3):
+        torch.mm(a, b, out=c)
+    print(name, statistics.median(timed(lambda: torch.mm(a, b, out=c), float(sys.argv[2]), 5)), flush=True)

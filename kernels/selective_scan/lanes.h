@@ -1,9 +1,9 @@
-// Four sums side by side: a single chain would be the longest thing in a step. Include after kernels/simd.h, inside a kernel file.
-#if defined(KERNELS_SELECTIVE_SCAN_FOUR_SUMS_H_) == defined(HWY_TARGET_TOGGLE)
-#ifdef KERNELS_SELECTIVE_SCAN_FOUR_SUMS_H_
-#undef KERNELS_SELECTIVE_SCAN_FOUR_SUMS_H_
+// What a step by itself shares with a stretch of steps. Include after kernels/simd.h, inside a kernel file.
+#if defined(KERNELS_SELECTIVE_SCAN_LANES_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef KERNELS_SELECTIVE_SCAN_LANES_H_
+#undef KERNELS_SELECTIVE_SCAN_LANES_H_
 #else
-#define KERNELS_SELECTIVE_SCAN_FOUR_SUMS_H_
+#define KERNELS_SELECTIVE_SCAN_LANES_H_
 #endif
 
 #include "kernels/simd.h"
@@ -13,6 +13,12 @@ namespace kernels {
 namespace HWY_NAMESPACE {
 namespace {
 
+template <class T>
+HWY_INLINE Vec<T> load_or_zero(const T* p, int64_t first, int64_t count) {
+  return p ? load(p + first, count) : zero<T>();
+}
+
+// Four sums side by side: a single chain would be the longest thing in a step.
 template <class T>
 struct FourSums {
   Vec<T> part[4];
